@@ -1,0 +1,153 @@
+//! Batches of events for the tests of this crate, and their cells as plain text, read from
+//! the arrays in the slowest and plainest way there is.
+
+#![allow(dead_code)] // each test file uses its own part
+
+use std::sync::Arc;
+
+use arrow::array::{
+    Array, ArrayRef, AsArray, DictionaryArray, Int32Array, RecordBatch, StringArray,
+    TimestampMicrosecondArray, UInt64Array,
+};
+use arrow::datatypes::{
+    DataType, Field, Int32Type, Schema, SchemaRef, TimestampMicrosecondType, UInt64Type,
+};
+use auditlake_export::{Compression, CsvOptions, Encoder, Format, Options, Totals};
+use auditlake_model::columns::{COLUMNS, Column, Kind, index_of, schema};
+use auditlake_model::time::format_rfc3339;
+
+/// 2026-05-17T08:00:00Z.
+pub(crate) const NOON_ISH: i64 = 1_779_004_800_000_000;
+
+pub(crate) fn text(values: &[Option<&str>]) -> ArrayRef {
+    Arc::new(StringArray::from(values.to_vec()))
+}
+
+pub(crate) fn dict(values: &[Option<&str>]) -> ArrayRef {
+    Arc::new(values.iter().copied().collect::<DictionaryArray<Int32Type>>())
+}
+
+/// A dictionary whose keys and values are given, so that values may be unused or null.
+pub(crate) fn raw_dict(keys: &[Option<i32>], values: &[Option<&str>]) -> ArrayRef {
+    let keys = Int32Array::from(keys.to_vec());
+    Arc::new(DictionaryArray::<Int32Type>::try_new(keys, text(values)).unwrap())
+}
+
+pub(crate) fn times(values: &[Option<i64>]) -> ArrayRef {
+    Arc::new(TimestampMicrosecondArray::from(values.to_vec()).with_timezone("UTC"))
+}
+
+pub(crate) fn numbers(values: &[Option<u64>]) -> ArrayRef {
+    Arc::new(UInt64Array::from(values.to_vec()))
+}
+
+/// The named event columns, all of them nullable.
+pub(crate) fn projection(names: &[&str]) -> SchemaRef {
+    let field =
+        |name: &&str| -> Field { COLUMNS[index_of(name).unwrap()].field().with_nullable(true) };
+    Arc::new(Schema::new(names.iter().map(field).collect::<Vec<_>>()))
+}
+
+pub(crate) fn batch(columns: &[(&str, ArrayRef)]) -> RecordBatch {
+    let names: Vec<_> = columns.iter().map(|(name, _)| *name).collect();
+    let arrays = columns.iter().map(|(_, array)| Arc::clone(array)).collect();
+    RecordBatch::try_new(projection(&names), arrays).unwrap()
+}
+
+/// `rows` events with every column, from number `first` on; optional cells are null in some.
+pub(crate) fn events(first: usize, rows: usize) -> RecordBatch {
+    let arrays = COLUMNS.iter().enumerate().map(|(at, column)| column_of(at, column, first, rows));
+    RecordBatch::try_new(schema(), arrays.collect()).unwrap()
+}
+
+fn column_of(at: usize, column: &Column, first: usize, rows: usize) -> ArrayRef {
+    let range = first..first + rows;
+    let present = |row: usize| column.required || !(row + at).is_multiple_of(3);
+    let strings = |value: &dyn Fn(usize) -> String| -> Vec<Option<String>> {
+        range.clone().map(|row| present(row).then(|| value(row))).collect()
+    };
+    match column.kind {
+        Kind::Text => {
+            let values = strings(&|row| format!("{} {row}", column.name));
+            Arc::new(StringArray::from(values))
+        }
+        Kind::Json => {
+            let values = strings(&|row| format!(r#"{{"n":{row},"text":"a,\"b\"\n"}}"#));
+            Arc::new(StringArray::from(values))
+        }
+        Kind::Dict => {
+            let values = strings(&|row| format!("{}, {}", column.name, row % 5));
+            let values = values.iter().map(Option::as_deref);
+            Arc::new(values.collect::<DictionaryArray<Int32Type>>())
+        }
+        Kind::Time => {
+            let step = |row: usize| Some(NOON_ISH + 1_234_567 * row as i64);
+            times(&range.map(step).collect::<Vec<_>>())
+        }
+        Kind::Seq => numbers(&range.map(|row| Some(row as u64)).collect::<Vec<_>>()),
+    }
+}
+
+/// One cell as text, none for null.
+pub(crate) fn cell(batch: &RecordBatch, column: usize, row: usize) -> Option<String> {
+    let array = batch.column(column);
+    if array.is_null(row) {
+        return None;
+    }
+    match array.data_type() {
+        DataType::Utf8 => Some(array.as_string::<i32>().value(row).to_owned()),
+        DataType::UInt64 => Some(array.as_primitive::<UInt64Type>().value(row).to_string()),
+        DataType::Timestamp(_, _) => {
+            Some(format_rfc3339(array.as_primitive::<TimestampMicrosecondType>().value(row)))
+        }
+        DataType::Dictionary(_, _) => {
+            let array = array.as_dictionary::<Int32Type>();
+            let values = array.values().as_string::<i32>();
+            let key = array.key(row).unwrap();
+            values.is_valid(key).then(|| values.value(key).to_owned())
+        }
+        other => panic!("no event column is {other}"),
+    }
+}
+
+pub(crate) fn cells(batches: &[RecordBatch]) -> Vec<Vec<Option<String>>> {
+    let mut rows = Vec::new();
+    for batch in batches {
+        for row in 0..batch.num_rows() {
+            rows.push((0..batch.num_columns()).map(|column| cell(batch, column, row)).collect());
+        }
+    }
+    rows
+}
+
+pub(crate) fn options(format: Format, compression: Compression) -> Options {
+    Options { format, compression, csv: CsvOptions { safe: true } }
+}
+
+/// Encodes batches of one schema, taking the bytes out after every call as a server does.
+pub(crate) fn encode(batches: &[RecordBatch], options: Options) -> (Vec<u8>, Totals) {
+    encode_as(batches[0].schema(), batches, options)
+}
+
+pub(crate) fn encode_as(
+    schema: SchemaRef,
+    batches: &[RecordBatch],
+    options: Options,
+) -> (Vec<u8>, Totals) {
+    let mut encoder = Encoder::new(schema, options).unwrap();
+    let (mut all, mut out) = (Vec::new(), Vec::new());
+    for batch in batches {
+        encoder.encode(batch, &mut out).unwrap();
+        all.append(&mut out);
+    }
+    let totals = encoder.finish(&mut out).unwrap();
+    all.append(&mut out);
+    assert_eq!(totals.bytes, all.len() as u64);
+    assert_eq!(totals.rows, batches.iter().map(|batch| batch.num_rows() as u64).sum::<u64>());
+    (all, totals)
+}
+
+/// The same as text.
+pub(crate) fn encode_text(batches: &[RecordBatch], options: Options) -> String {
+    String::from_utf8(encode(batches, options).0).unwrap()
+}

@@ -1,0 +1,123 @@
+//! Idempotency: an event is known by its tenant and id among the events of its day.
+//!
+//! The index is derived, never stored: the ids of a day are read from its segments and hot
+//! batches when an event of that day arrives, and kept as long as there is room. A retry
+//! carries the same `occurred_at`, so it is found however much later it comes, and after any
+//! restart. Ids are kept as 128 bits of a SHA-256: a collision would drop an event.
+
+use std::collections::{HashMap, HashSet};
+
+use arrow::array::{Array, AsArray, RecordBatch};
+use arrow::datatypes::Int32Type;
+use auditlake_model::columns::at;
+use sha2::{Digest, Sha256};
+
+use crate::error::LakeError;
+use crate::segment;
+use crate::snapshot::Snapshot;
+
+/// A tenant and an id.
+pub(crate) type Key = u128;
+
+/// The keys of days that were asked for lately.
+#[derive(Debug)]
+pub(crate) struct Dedup {
+    days: HashMap<i32, Day>,
+    /// Counts the uses, to tell the least recent.
+    clock: u64,
+    max_keys: usize,
+}
+
+#[derive(Debug, Default)]
+struct Day {
+    keys: HashSet<Key>,
+    used: u64,
+}
+
+impl Dedup {
+    /// Keeps about `max_keys` keys at most.
+    pub(crate) fn new(max_keys: usize) -> Self {
+        Self { days: HashMap::new(), clock: 0, max_keys }
+    }
+
+    /// Reads the keys of `days` that are not at hand.
+    pub(crate) async fn load(
+        &mut self,
+        days: impl IntoIterator<Item = i32>,
+        snapshot: impl Fn() -> Snapshot,
+    ) -> Result<(), LakeError> {
+        self.clock += 1;
+        for day in days {
+            if !self.days.contains_key(&day) {
+                let keys = read_day(&snapshot(), day).await?;
+                self.days.insert(day, Day { keys, used: 0 });
+            }
+            if let Some(day) = self.days.get_mut(&day) {
+                day.used = self.clock;
+            }
+        }
+        self.evict();
+        Ok(())
+    }
+
+    /// Forgets the days used longest ago until the rest fits; never one in use.
+    fn evict(&mut self) {
+        while self.days.values().map(|day| day.keys.len()).sum::<usize>() > self.max_keys {
+            let oldest = self
+                .days
+                .iter()
+                .filter(|(_, day)| day.used < self.clock)
+                .min_by_key(|(_, day)| day.used)
+                .map(|(number, _)| *number);
+            match oldest {
+                Some(number) => self.days.remove(&number),
+                None => break,
+            };
+        }
+    }
+
+    /// Whether the key is new to a loaded day; it is known from then on.
+    pub(crate) fn insert(&mut self, day: i32, key: Key) -> bool {
+        self.days.entry(day).or_default().keys.insert(key)
+    }
+}
+
+/// The key of each row of a batch whose tenant and id stand in these columns.
+pub(crate) fn keys_of(tenants: &dyn Array, ids: &dyn Array) -> Vec<Key> {
+    let tenants = tenants.as_dictionary::<Int32Type>();
+    let names = tenants.values().as_string::<i32>();
+    // The tenant's part of the hash is the same for all its rows.
+    let begun: Vec<Sha256> = (0..names.len())
+        .map(|index| {
+            let name = names.value(index).as_bytes();
+            Sha256::new().chain_update((name.len() as u64).to_le_bytes()).chain_update(name)
+        })
+        .collect();
+    let keys = tenants.keys().values().iter().zip(ids.as_string::<i32>());
+    keys.map(|(tenant, id)| {
+        let hash = begun[*tenant as usize].clone().chain_update(id.unwrap_or_default());
+        let mut key = [0; 16];
+        key.copy_from_slice(&hash.finalize()[..16]);
+        u128::from_le_bytes(key)
+    })
+    .collect()
+}
+
+async fn read_day(snapshot: &Snapshot, day: i32) -> Result<HashSet<Key>, LakeError> {
+    let mut keys = HashSet::new();
+    for known in snapshot.segments().iter().filter(|segment| segment.day == day) {
+        let columns = [at::ID, at::TENANT_ID];
+        for batch in segment::read_columns(snapshot.store(), known, &columns).await? {
+            keys.extend(keys_in(&batch));
+        }
+    }
+    for hot in snapshot.hot().iter().filter(|hot| hot.day == day) {
+        keys.extend(keys_of(hot.batch.column(at::TENANT_ID), hot.batch.column(at::ID)));
+    }
+    Ok(keys)
+}
+
+/// The keys of a batch of just `id` and `tenant_id`, in the order of the schema.
+fn keys_in(batch: &RecordBatch) -> Vec<Key> {
+    keys_of(batch.column(1), batch.column(0))
+}

@@ -1,0 +1,40 @@
+//! Everything persisted: the storage root, the write-ahead log, segments, manifest commits,
+//! snapshots, recovery, compaction and documents.
+//!
+//! One way in ([`Lake::append`]) and one way out ([`Snapshot`]). A change goes stage → commit
+//! → apply → publish, and recovery applies the same commits.
+
+mod config;
+mod dedup;
+mod documents;
+mod durable;
+mod error;
+mod failpoint;
+mod hex;
+mod hot;
+mod lake;
+mod maintenance;
+mod manifest;
+mod paths;
+mod recovery;
+mod retry;
+mod root;
+mod segment;
+mod sequencer;
+mod shared;
+mod snapshot;
+mod wal;
+mod writer;
+
+pub use config::LakeConfig;
+pub use documents::{Document, Documents};
+pub use durable::DurableStore;
+pub use error::LakeError;
+pub use hot::HotBatch;
+pub use lake::{Lake, LakeReader};
+pub use maintenance::Compacted;
+pub use manifest::{Commit, CommitKind, Manifest, Removed, TenantHead};
+pub use root::Root;
+pub use segment::{Bounds, Segment, Span};
+pub use snapshot::Snapshot;
+pub use writer::Receipt;

@@ -1,0 +1,105 @@
+//! Flush: hot events become segments, one per day, and the commit that names them says how
+//! much of the WAL they cover.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use arrow::compute::concat_batches;
+use auditlake_model::columns::schema;
+use auditlake_model::id::new_ulid;
+use bytes::Bytes;
+use object_store::ObjectStoreExt;
+use object_store::path::Path;
+use tokio::sync::oneshot;
+
+use super::Maintenance;
+use crate::error::LakeError;
+use crate::failpoint;
+use crate::hot::HotBatch;
+use crate::manifest::CommitKind;
+use crate::paths;
+use crate::segment::{Segment, SegmentWriter, sort};
+use crate::wal::truncate_to;
+use crate::writer::{Command, Sealed};
+
+impl Maintenance {
+    /// Flushes everything acknowledged so far. What could not be written stays hot, and is
+    /// taken up again by the next flush.
+    pub(crate) async fn flush(&mut self) -> Result<(), LakeError> {
+        self.shared.check_running()?;
+        if self.pending.is_none() {
+            self.pending = Some(self.seal().await?);
+        }
+        let Some(sealed) = &self.pending else { return Ok(()) };
+        if !sealed.batches.is_empty() {
+            let add = self.write_segments(sealed).await?;
+            self.commit_flush(sealed, add).await?;
+        }
+        self.pending = None;
+        Ok(())
+    }
+
+    async fn seal(&self) -> Result<Sealed, LakeError> {
+        let stopped = || LakeError::Stopped("its writer has ended".to_owned());
+        let (reply, answer) = oneshot::channel();
+        self.commands.send(Command::Seal { reply }).await.map_err(|_| stopped())?;
+        answer.await.map_err(|_| stopped())?
+    }
+
+    async fn write_segments(&self, sealed: &Sealed) -> Result<Vec<Segment>, LakeError> {
+        let mut days: BTreeMap<i32, Vec<Arc<HotBatch>>> = BTreeMap::new();
+        for hot in &sealed.batches {
+            days.entry(hot.day).or_default().push(Arc::clone(hot));
+        }
+        let mut segments = Vec::with_capacity(days.len());
+        for (day, batches) in days {
+            let path = paths::segment(day, new_ulid(&self.environment));
+            let name = path.to_string();
+            let encoded = tokio::task::spawn_blocking(move || encode_day(day, &batches, name))
+                .await
+                .map_err(LakeError::data("writing a segment"))??;
+            failpoint::hit("flush::segment").map_err(LakeError::io(path.as_ref()))?;
+            self.put_segment(&path, encoded.1).await?;
+            segments.push(encoded.0);
+        }
+        Ok(segments)
+    }
+
+    /// The name is new and the bytes are the same each time, so repeating is harmless.
+    async fn put_segment(&self, path: &Path, bytes: Bytes) -> Result<(), LakeError> {
+        let mut retry = self.retry();
+        while let Err(error) = self.store().put(path, bytes.clone().into()).await {
+            retry.after("writing a segment", LakeError::store(path)(error)).await?;
+        }
+        Ok(())
+    }
+
+    async fn commit_flush(&self, sealed: &Sealed, add: Vec<Segment>) -> Result<(), LakeError> {
+        let base = self.shared.manifest();
+        let mut commit = self.new_commit(CommitKind::Flush, &base);
+        let applied_before = commit.wal_applied;
+        commit.add = add;
+        commit.wal_applied = sealed.position;
+        commit.tenants = sealed.tenants.clone();
+        failpoint::hit("flush::before_commit").map_err(LakeError::io("flush"))?;
+        self.commit(&base, commit).await?;
+        failpoint::hit("flush::after_commit").map_err(LakeError::io("flush"))?;
+        // One commit behind: should this commit's file turn out torn at the next start, the
+        // WAL still has what it named.
+        truncate_to(&self.config.wal_dir, applied_before)
+    }
+}
+
+/// Sorts and encodes one day's hot events.
+fn encode_day(
+    day: i32,
+    batches: &[Arc<HotBatch>],
+    path: String,
+) -> Result<(Segment, Bytes), LakeError> {
+    let batch = concat_batches(&schema(), batches.iter().map(|hot| &hot.batch))
+        .map_err(LakeError::data("joining hot events"))?;
+    let mut writer = SegmentWriter::new()?;
+    writer.write(&sort(&batch)?)?;
+    let encoded = writer.finish(day, path)?;
+    Ok((encoded.segment, Bytes::from(encoded.rest)))
+}

@@ -1,0 +1,69 @@
+//! Segments: immutable Parquet files of one day's events, sorted by tenant, time and seq.
+
+mod bounds;
+mod encode;
+mod merge;
+mod read;
+
+use std::collections::BTreeMap;
+
+use auditlake_model::time::{format_day, parse_day};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+pub use bounds::{Bounds, Span};
+pub(crate) use bounds::Summary;
+pub(crate) use encode::{SegmentWriter, sort};
+pub(crate) use merge::merge;
+pub(crate) use read::{Batches, open, read_columns};
+
+/// What the manifest knows of a segment: enough to prune it without opening its footer.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Segment {
+    /// Where it lies below the storage root.
+    pub path: String,
+    /// Its length.
+    pub bytes: u64,
+    /// SHA-256 of its bytes, in hexadecimal.
+    pub sha256: String,
+    /// How many events it holds.
+    pub rows: u64,
+    /// The day its events happened on.
+    #[serde(serialize_with = "write_day", deserialize_with = "read_day")]
+    pub day: i32,
+    /// The span of each tenant's events in it.
+    pub tenants: BTreeMap<String, Span>,
+    /// Least and greatest value of columns of text; no entry when unknown.
+    pub columns: BTreeMap<String, Bounds>,
+}
+
+impl Segment {
+    /// The time its events span, first and last, in microseconds.
+    #[must_use]
+    pub fn occurred_us(&self) -> (i64, i64) {
+        let spans = || self.tenants.values();
+        (
+            spans().map(|span| span.occurred_us.0).min().unwrap_or(i64::MAX),
+            spans().map(|span| span.occurred_us.1).max().unwrap_or(i64::MIN),
+        )
+    }
+
+    /// The time in which its events were recorded, first and last, in microseconds.
+    #[must_use]
+    pub fn recorded_us(&self) -> (i64, i64) {
+        let spans = || self.tenants.values();
+        (
+            spans().map(|span| span.recorded_us.0).min().unwrap_or(i64::MAX),
+            spans().map(|span| span.recorded_us.1).max().unwrap_or(i64::MIN),
+        )
+    }
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref)] // serde's signature.
+fn write_day<S: Serializer>(day: &i32, out: S) -> Result<S::Ok, S::Error> {
+    out.serialize_str(&format_day(*day))
+}
+
+fn read_day<'de, D: Deserializer<'de>>(input: D) -> Result<i32, D::Error> {
+    let text = String::deserialize(input)?;
+    parse_day(text.as_bytes()).ok_or_else(|| serde::de::Error::custom("not a day"))
+}

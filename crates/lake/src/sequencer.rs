@@ -1,0 +1,135 @@
+//! Gives each event its place in its tenant's log and grows the log's Merkle tree.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use arrow::array::{Array, AsArray, RecordBatch, TimestampMicrosecondArray, UInt64Array};
+use arrow::datatypes::{Int32Type, UInt64Type};
+use auditlake_model::Draft;
+use auditlake_model::columns::at;
+use auditlake_tlog::{CompactRange, leaf_hash};
+
+use crate::error::LakeError;
+use crate::manifest::TenantHead;
+
+/// Every tenant's log head, as of the newest event that was given a place.
+#[derive(Debug, Default)]
+pub(crate) struct Sequencer {
+    heads: Vec<Head>,
+    by_name: HashMap<String, usize>,
+    /// The logs that grew since [`Self::take_grown`].
+    grown: BTreeSet<usize>,
+}
+
+#[derive(Debug)]
+struct Head {
+    tenant: String,
+    range: CompactRange,
+    /// The next `seq`; ahead of the tree's size between placing and hashing.
+    next_seq: u64,
+    recorded_at_us: i64,
+}
+
+impl Sequencer {
+    /// Goes on from the heads of a manifest.
+    pub(crate) fn new(tenants: &BTreeMap<String, TenantHead>) -> Result<Self, LakeError> {
+        let mut sequencer = Self::default();
+        for (tenant, head) in tenants {
+            let range = CompactRange::from_parts(head.size, head.peaks.clone())
+                .map_err(|source| LakeError::damaged(format!("log of {tenant}"), source))?;
+            if range.root() != head.root {
+                let detail = "its root is not that of its peaks";
+                return Err(LakeError::damaged(format!("log of {tenant}"), detail));
+            }
+            sequencer.add(tenant, range, head.recorded_at_us);
+        }
+        Ok(sequencer)
+    }
+
+    fn add(&mut self, tenant: &str, range: CompactRange, recorded_at_us: i64) -> usize {
+        let next_seq = range.size();
+        self.heads.push(Head { tenant: tenant.to_owned(), range, next_seq, recorded_at_us });
+        self.by_name.insert(tenant.to_owned(), self.heads.len() - 1);
+        self.heads.len() - 1
+    }
+
+    fn head_of(&mut self, tenant: &str) -> usize {
+        match self.by_name.get(tenant) {
+            Some(head) => *head,
+            None => self.add(tenant, CompactRange::default(), i64::MIN),
+        }
+    }
+
+    /// For each tenant in a dictionary column, its head.
+    fn heads_of(&mut self, tenants: &dyn Array) -> Vec<usize> {
+        let names = tenants.as_dictionary::<Int32Type>().values().as_string::<i32>();
+        (0..names.len()).map(|index| self.head_of(names.value(index))).collect()
+    }
+
+    /// Gives every event its `seq` and a `recorded_at` that never runs backwards.
+    pub(crate) fn place(&mut self, draft: Draft, now_us: i64) -> Result<RecordBatch, LakeError> {
+        let tenants = draft.column(at::TENANT_ID).clone();
+        let heads = self.heads_of(&tenants);
+        let keys = tenants.as_dictionary::<Int32Type>().keys().values();
+        let (mut seqs, mut times) = (Vec::new(), Vec::new());
+        for key in keys {
+            let head = &mut self.heads[heads[*key as usize]];
+            head.recorded_at_us = head.recorded_at_us.max(now_us);
+            seqs.push(head.next_seq);
+            times.push(head.recorded_at_us);
+            head.next_seq += 1;
+        }
+        draft
+            .seal(UInt64Array::from(seqs), TimestampMicrosecondArray::from(times))
+            .map_err(LakeError::data("sealing events"))
+    }
+
+    /// Whether a recovered batch goes on exactly where its tenants' logs end.
+    pub(crate) fn continues(&mut self, batch: &RecordBatch) -> bool {
+        let tenants = batch.column(at::TENANT_ID);
+        let heads = self.heads_of(tenants);
+        let keys = tenants.as_dictionary::<Int32Type>().keys().values();
+        let seqs = batch.column(at::SEQ).as_primitive::<UInt64Type>().values();
+        let mut next: HashMap<usize, u64> = HashMap::new();
+        keys.iter().zip(seqs).all(|(key, seq)| {
+            let head = heads[*key as usize];
+            let expected = next.entry(head).or_insert(self.heads[head].next_seq);
+            *expected += 1;
+            *seq + 1 == *expected
+        })
+    }
+
+    /// Appends the canonical lines of placed events to their logs: the first begins at `start`
+    /// of `lines`, and `ends` says where each, with its line end, ends.
+    pub(crate) fn append(
+        &mut self,
+        batch: &RecordBatch,
+        lines: &[u8],
+        mut start: usize,
+        ends: &[usize],
+    ) {
+        let tenants = batch.column(at::TENANT_ID);
+        let heads = self.heads_of(tenants);
+        let keys = tenants.as_dictionary::<Int32Type>().keys().values();
+        let seqs = batch.column(at::SEQ).as_primitive::<UInt64Type>().values();
+        let recorded =
+            batch.column(at::RECORDED_AT).as_primitive::<arrow::datatypes::TimestampMicrosecondType>();
+        for (row, end) in ends.iter().enumerate() {
+            let index = heads[keys[row] as usize];
+            let head = &mut self.heads[index];
+            head.range.append(leaf_hash(&lines[start..end - 1]));
+            head.next_seq = head.next_seq.max(seqs[row] + 1);
+            head.recorded_at_us = head.recorded_at_us.max(recorded.value(row));
+            self.grown.insert(index);
+            start = *end;
+        }
+    }
+
+    /// The heads of the logs that grew since this was last called.
+    pub(crate) fn take_grown(&mut self) -> BTreeMap<String, TenantHead> {
+        let grown = std::mem::take(&mut self.grown);
+        let heads = grown.into_iter().map(|index| &self.heads[index]);
+        heads
+            .map(|head| (head.tenant.clone(), TenantHead::of(&head.range, head.recorded_at_us)))
+            .collect()
+    }
+}

@@ -1,0 +1,297 @@
+//! Filters as a value: which events are meant, independent of who evaluates it. The same
+//! parameters, spelled the same, serve the HTTP API and the command line.
+
+use ipnet::IpNet;
+
+use crate::columns::{CLASSIFICATIONS, COLUMNS, OUTCOMES, at, index_of};
+use crate::error::ModelError;
+use crate::time::{day_start, from_epoch, parse_day, parse_rfc3339};
+
+/// Which events are meant; the default means all of them.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Filter {
+    /// When they happened.
+    pub occurred: Range,
+    /// When the lake took them.
+    pub recorded: Range,
+    /// What their columns say; all terms must hold.
+    pub terms: Vec<Term>,
+    /// Texts that must each stand somewhere in type, actor, target or data.
+    pub contains: Vec<String>,
+}
+
+/// A span of time in microseconds; the start belongs to it, the end does not.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Range {
+    /// The first instant.
+    pub from_us: Option<i64>,
+    /// The first instant after it.
+    pub to_us: Option<i64>,
+}
+
+/// A condition on one column: one of `any` (when there are any), and none of `none`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Term {
+    /// The column's position in the schema.
+    pub column: usize,
+    /// What may match.
+    pub any: Vec<Match>,
+    /// What must not match.
+    pub none: Vec<Match>,
+}
+
+/// One way for a text to match.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Match {
+    /// The same text.
+    Exact(String),
+    /// A text that begins so.
+    Prefix(String),
+    /// An address inside a network.
+    Network(IpNet),
+}
+
+/// The parameters that name a column, with the column they name.
+pub const TERMS: [(&str, &str); 17] = [
+    ("tenant_id", "tenant_id"),
+    ("id", "id"),
+    ("type", "type"),
+    ("outcome", "outcome"),
+    ("actor_id", "actor_id"),
+    ("actor_email", "actor_email"),
+    ("actor_kind", "actor_kind"),
+    ("target_kind", "target_kind"),
+    ("target_id", "target_id"),
+    ("org_id", "org_id"),
+    ("team_id", "team_id"),
+    ("namespace", "namespace"),
+    ("tool", "tool"),
+    ("policy_result", "policy_result"),
+    ("classification", "classification"),
+    ("ip", "context_ip"),
+    ("request_id", "context_request_id"),
+];
+
+/// The parameters that bound time.
+pub const RANGES: [&str; 4] = ["from", "to", "recorded_from", "recorded_to"];
+
+/// The most values one filter may list: each is a term of the plan.
+const MAX_VALUES: usize = 1000;
+
+impl Filter {
+    /// Whether a filter has a parameter of this name.
+    #[must_use]
+    pub fn knows(name: &str) -> bool {
+        name == "q" || RANGES.contains(&name) || TERMS.iter().any(|(term, _)| *term == name)
+    }
+
+    /// Adds one parameter; a repeated one means "or".
+    pub fn add(&mut self, name: &str, value: &str) -> Result<(), ModelError> {
+        match name {
+            "from" => self.occurred.from_us = Some(instant(name, value)?),
+            "to" => self.occurred.to_us = Some(instant(name, value)?),
+            "recorded_from" => self.recorded.from_us = Some(instant(name, value)?),
+            "recorded_to" => self.recorded.to_us = Some(instant(name, value)?),
+            "q" if value.is_empty() => return Err(refuse(name, "must not be empty")),
+            "q" => self.contains.push(value.to_owned()),
+            _ => self.add_term(name, value)?,
+        }
+        for range in [self.occurred, self.recorded] {
+            if matches!((range.from_us, range.to_us), (Some(from), Some(to)) if from > to) {
+                return Err(refuse(name, "the range ends before it begins"));
+            }
+        }
+        Ok(())
+    }
+
+    fn add_term(&mut self, name: &str, value: &str) -> Result<(), ModelError> {
+        let column = TERMS
+            .iter()
+            .find(|(term, _)| *term == name)
+            .and_then(|(_, column)| index_of(column))
+            .ok_or_else(|| refuse(name, "is no filter"))?;
+        let at = match self.terms.iter().position(|term| term.column == column) {
+            Some(at) => at,
+            None => {
+                self.terms.push(Term { column, any: Vec::new(), none: Vec::new() });
+                self.terms.len() - 1
+            }
+        };
+        for part in value.split(',') {
+            let (negated, text) = match part.strip_prefix('!') {
+                Some(text) => (true, text),
+                None => (false, part),
+            };
+            let matched = Match::parse(name, column, text)?;
+            let term = &mut self.terms[at];
+            if negated { &mut term.none } else { &mut term.any }.push(matched);
+        }
+        if self.terms.iter().map(|term| term.any.len() + term.none.len()).sum::<usize>() > MAX_VALUES
+        {
+            return Err(refuse(name, &format!("more than {MAX_VALUES} values in one filter")));
+        }
+        Ok(())
+    }
+
+    /// The one value a column is held to, if the filter says so.
+    #[must_use]
+    pub fn exactly(&self, column: usize) -> Option<&str> {
+        self.terms.iter().find(|term| term.column == column).and_then(|term| {
+            match term.any.as_slice() {
+                [Match::Exact(text)] => Some(text.as_str()),
+                _ => None,
+            }
+        })
+    }
+}
+
+impl Match {
+    fn parse(name: &str, column: usize, text: &str) -> Result<Self, ModelError> {
+        if text.is_empty() {
+            return Err(refuse(name, "has an empty value"));
+        }
+        if column == at::CONTEXT_IP {
+            return network(name, text);
+        }
+        if let Some(prefix) = text.strip_suffix('*') {
+            return Ok(Self::Prefix(prefix.to_owned()));
+        }
+        let choices: &[&str] = match column {
+            at::OUTCOME => &OUTCOMES,
+            at::CLASSIFICATION => &CLASSIFICATIONS,
+            _ => &[],
+        };
+        if !choices.is_empty() && !choices.contains(&text) {
+            return Err(refuse(name, &format!("{text:?} is not one of {}", choices.join(", "))));
+        }
+        Ok(Self::Exact(text.to_owned()))
+    }
+
+    /// Whether a cell matches.
+    #[must_use]
+    pub fn holds(&self, cell: &str) -> bool {
+        match self {
+            Self::Exact(text) => cell == text,
+            Self::Prefix(prefix) => cell.starts_with(prefix.as_str()),
+            Self::Network(network) => {
+                cell.parse().is_ok_and(|address: std::net::IpAddr| network.contains(&address))
+            }
+        }
+    }
+}
+
+fn network(name: &str, text: &str) -> Result<Match, ModelError> {
+    let parsed = if text.contains('/') {
+        text.parse::<IpNet>().map(|network| network.trunc()).ok()
+    } else {
+        text.parse::<std::net::IpAddr>().map(IpNet::from).ok()
+    };
+    parsed.map(Match::Network).ok_or_else(|| {
+        refuse(name, &format!("{text:?} is neither an address nor a network like 10.0.0.0/8"))
+    })
+}
+
+/// Reads a filter's time: a date, RFC 3339, or epoch s, ms or µs.
+fn instant(name: &str, value: &str) -> Result<i64, ModelError> {
+    let parsed = if let Some(day) = parse_day(value.as_bytes()) {
+        Ok(day_start(day))
+    } else if let Ok(number) = value.parse::<i64>() {
+        from_epoch(number)
+    } else {
+        // A form-decoded query turns an unescaped `+02:00` into ` 02:00`.
+        parse_rfc3339(&value.replacen(' ', "+", usize::from(value.contains('T'))))
+    };
+    parsed.map_err(|_| {
+        refuse(
+            name,
+            &format!(
+                "{value:?} is no time; give 2026-03-01, 2026-03-01T00:00:00Z (any offset), \
+                 or epoch s, ms or µs"
+            ),
+        )
+    })
+}
+
+fn refuse(name: &str, reason: &str) -> ModelError {
+    ModelError::Filter { name: name.to_owned(), reason: reason.to_owned() }
+}
+
+impl std::fmt::Display for Filter {
+    /// The filter in words, for a log line or a manifest.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let mut parts = Vec::new();
+        for (name, range) in [("occurred_at", self.occurred), ("recorded_at", self.recorded)] {
+            if let Some(from) = range.from_us {
+                parts.push(format!("{name} >= {}", crate::time::format_rfc3339(from)));
+            }
+            if let Some(to) = range.to_us {
+                parts.push(format!("{name} < {}", crate::time::format_rfc3339(to)));
+            }
+        }
+        for term in &self.terms {
+            let name = COLUMNS[term.column].name;
+            for (word, matches) in [("in", &term.any), ("not in", &term.none)] {
+                if !matches.is_empty() {
+                    let list: Vec<_> = matches.iter().map(ToString::to_string).collect();
+                    parts.push(format!("{name} {word} ({})", list.join(", ")));
+                }
+            }
+        }
+        parts.extend(self.contains.iter().map(|text| format!("contains {text:?}")));
+        f.write_str(if parts.is_empty() { "all events" } else { "" })?;
+        f.write_str(&parts.join(" and "))
+    }
+}
+
+impl std::fmt::Display for Match {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Exact(text) => f.write_str(text),
+            Self::Prefix(prefix) => write!(f, "{prefix}*"),
+            Self::Network(network) => write!(f, "{network}"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn filter(pairs: &[(&str, &str)]) -> Result<Filter, ModelError> {
+        let mut filter = Filter::default();
+        pairs.iter().try_for_each(|(name, value)| filter.add(name, value))?;
+        Ok(filter)
+    }
+
+    #[test]
+    fn repeats_and_commas_mean_or_and_bang_means_not() {
+        let filter = filter(&[("type", "admin.*,user.signed_in"), ("type", "!admin.test")]).unwrap();
+        assert_eq!(
+            filter.to_string(),
+            "type in (admin.*, user.signed_in) and type not in (admin.test)"
+        );
+    }
+
+    #[test]
+    fn addresses_and_networks() {
+        let filter = filter(&[("ip", "10.1.2.3/8"), ("ip", "2001:db8::1")]).unwrap();
+        let any = &filter.terms[0].any;
+        assert!(any[0].holds("10.255.0.1") && !any[0].holds("11.0.0.1") && !any[0].holds("::1"));
+        assert!(any[1].holds("2001:db8::1") && !any[1].holds("2001:db8::2"));
+    }
+
+    #[test]
+    fn refusals_name_parameter_and_what_is_allowed() {
+        for (name, value, said) in [
+            ("from", "yesterday", "parameter from: \"yesterday\" is no time"),
+            ("ip", "10.0.0", "parameter ip: \"10.0.0\" is neither"),
+            ("outcome", "ok", "is not one of success, failure"),
+            ("type", "", "parameter type: has an empty value"),
+            ("colour", "red", "parameter colour: is no filter"),
+        ] {
+            let error = filter(&[(name, value)]).unwrap_err().to_string();
+            assert!(error.contains(said), "{error}");
+        }
+        assert!(filter(&[("from", "2026-03-02"), ("to", "2026-03-01")]).is_err());
+    }
+}

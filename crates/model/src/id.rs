@@ -1,0 +1,56 @@
+//! Ids: ULIDs for files and events without an id of their own, and ids derived from an
+//! idempotency key, so that a retried request names the same events again.
+
+use sha2::{Digest, Sha256};
+use ulid::Ulid;
+
+use crate::env::Environment;
+
+/// Gives an id to each event that came without one.
+pub trait IdSource {
+    /// The id of the event at `position` (0-based) of its request.
+    fn id(&mut self, position: usize) -> String;
+}
+
+/// A new ULID: 48 bits of milliseconds, 80 random bits.
+#[must_use]
+pub fn new_ulid(environment: &Environment) -> Ulid {
+    let mut random = [0_u8; 16];
+    environment.entropy.fill(&mut random[..10]);
+    let millis = u64::try_from(environment.clock.now_us() / 1000).unwrap_or(0);
+    Ulid::from_parts(millis, u128::from_le_bytes(random))
+}
+
+/// Fresh ids: `evt_` and a ULID.
+#[derive(Debug)]
+pub struct FreshIds<'a>(pub &'a Environment);
+
+impl IdSource for FreshIds<'_> {
+    fn id(&mut self, _position: usize) -> String {
+        format!("evt_{}", new_ulid(self.0))
+    }
+}
+
+/// Ids that depend on nothing but the tenant, an idempotency key and the position.
+#[derive(Debug)]
+pub struct KeyedIds<'a> {
+    /// The caller's tenant, or empty.
+    pub tenant: &'a str,
+    /// The request's idempotency key.
+    pub key: &'a str,
+}
+
+impl IdSource for KeyedIds<'_> {
+    fn id(&mut self, position: usize) -> String {
+        let mut hash = Sha256::new();
+        for part in [self.tenant.as_bytes(), self.key.as_bytes()] {
+            hash.update((part.len() as u64).to_le_bytes());
+            hash.update(part);
+        }
+        hash.update((position as u64).to_le_bytes());
+        let digest = hash.finalize();
+        let mut bytes = [0_u8; 16];
+        bytes.copy_from_slice(&digest[..16]);
+        format!("evt_{}", Ulid::from_bytes(bytes))
+    }
+}

@@ -1,0 +1,18 @@
+//! What an audit event is: its columns, its JSON form, its canonical line, and the values
+//! that select events. Pure: no network, no files, no database.
+
+pub mod columns;
+pub mod draft;
+pub mod env;
+pub mod error;
+pub mod filter;
+pub mod id;
+pub mod layout;
+pub mod line;
+pub mod parse;
+pub mod sample;
+pub mod text;
+pub mod time;
+
+pub use draft::Draft;
+pub use error::ModelError;

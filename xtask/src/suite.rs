@@ -1,0 +1,33 @@
+//! The test suite: the Python that some tests read exports with, nextest, then the doc tests.
+
+use anyhow::{Context, Result};
+
+use crate::python;
+use crate::shell::{Workspace, run, works};
+use crate::steps::Steps;
+
+/// Prepares what the tests need and runs them all; `nextest_args` narrow or tune the nextest run.
+pub(crate) fn run_tests(
+    workspace: &Workspace,
+    steps: &mut Steps,
+    nextest_args: &[String],
+) -> Result<()> {
+    let python = steps.run("python", || python::prepare(workspace))?;
+    steps.run("nextest installed", || install_nextest(workspace))?;
+    steps.run("tests", || {
+        let mut command = workspace.cargo();
+        command.args(["nextest", "run", "--workspace"]).args(nextest_args);
+        run(command.env("AUDITLAKE_TEST_PYTHON", &python))
+    })?;
+    steps.run("doc tests", || run(workspace.cargo().args(["test", "--workspace", "--doc"])))
+}
+
+/// Installs cargo-nextest where it is missing.
+fn install_nextest(workspace: &Workspace) -> Result<()> {
+    if works(workspace.cargo().args(["nextest", "--version"])) {
+        return Ok(());
+    }
+    println!("cargo-nextest is missing; it is compiled once, which takes some minutes");
+    run(workspace.cargo().args(["install", "--locked", "cargo-nextest"]))
+        .context("the tests need cargo-nextest")
+}
