@@ -1,2 +1,64 @@
-//! x
-fn main(){}
+//! The `auditlake` binary: reads arguments and settings, wires, prints, maps exit codes.
+
+mod args;
+mod commands;
+mod progress;
+mod settings;
+mod source;
+
+use std::process::ExitCode;
+
+use args::{Arguments, Command};
+use clap::Parser;
+use tracing_subscriber::EnvFilter;
+
+/// Done.
+const DONE: u8 = 0;
+/// Failed.
+const FAILED: u8 = 1;
+
+fn main() -> ExitCode {
+    // clap itself exits with 2 on wrong usage.
+    let arguments = Arguments::parse();
+    let filter = EnvFilter::try_from_env("AUDITLAKE_LOG").unwrap_or_else(|_| EnvFilter::new("info"));
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+    #[cfg(feature = "failpoints")]
+    let _failpoints = fail::FailScenario::setup();
+    // Two rustls providers may be linked in; which one is used must not be left to chance.
+    if rustls::crypto::ring::default_provider().install_default().is_err() {
+        tracing::warn!("a TLS provider was installed already");
+    }
+    match run(arguments) {
+        Ok(()) => ExitCode::from(DONE),
+        // Whoever reads our output has enough (`auditlake sql … | head`).
+        Err(error) if is_broken_pipe(&error) => ExitCode::from(DONE),
+        Err(error) => {
+            eprintln!("auditlake: {error:#}");
+            ExitCode::from(FAILED)
+        }
+    }
+}
+
+fn is_broken_pipe(error: &anyhow::Error) -> bool {
+    error.chain().any(|cause| {
+        cause
+            .downcast_ref::<std::io::Error>()
+            .is_some_and(|io| io.kind() == std::io::ErrorKind::BrokenPipe)
+    })
+}
+
+fn run(arguments: Arguments) -> anyhow::Result<()> {
+    let settings = settings::Settings::load(&arguments)?;
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    runtime.block_on(async {
+        match arguments.command {
+            Command::Quickstart(args) => commands::quickstart::run(&settings, &args).await,
+            Command::Serve => commands::serve::run(&settings).await,
+            Command::Import(args) => commands::import::run(&settings, &args).await,
+            Command::Export(args) => commands::export::run(&settings, &args).await,
+            Command::Sql(args) => commands::sql::run(&settings, &args).await,
+            Command::Status(args) => commands::status::run(&settings, &args).await,
+            Command::Compact(args) => commands::compact::run(&settings, &args).await,
+        }
+    })
+}

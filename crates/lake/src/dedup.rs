@@ -23,7 +23,7 @@ pub(crate) type Key = u128;
 #[derive(Debug)]
 pub(crate) struct Dedup {
     days: HashMap<i32, Day>,
-    /// Counts the uses, to tell the least recent.
+    /// Counts the groups, to tell the day used longest ago.
     clock: u64,
     max_keys: usize,
 }
@@ -40,13 +40,19 @@ impl Dedup {
         Self { days: HashMap::new(), clock: 0, max_keys }
     }
 
+    /// Forgets days when there are too many keys. Only between groups: the ids of a group
+    /// are in no snapshot yet, so what it has loaded must stay until it is durable.
+    pub(crate) fn begin_group(&mut self) {
+        self.clock += 1;
+        self.evict();
+    }
+
     /// Reads the keys of `days` that are not at hand.
     pub(crate) async fn load(
         &mut self,
         days: impl IntoIterator<Item = i32>,
         snapshot: impl Fn() -> Snapshot,
     ) -> Result<(), LakeError> {
-        self.clock += 1;
         for day in days {
             if !self.days.contains_key(&day) {
                 let keys = read_day(&snapshot(), day).await?;
@@ -56,7 +62,6 @@ impl Dedup {
                 day.used = self.clock;
             }
         }
-        self.evict();
         Ok(())
     }
 

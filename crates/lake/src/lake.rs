@@ -42,7 +42,7 @@ pub struct Lake {
     commands: mpsc::Sender<Command>,
     maintenance: Arc<Mutex<Maintenance>>,
     documents: Documents,
-    background: SyncMutex<Option<tokio::task::JoinHandle<()>>>,
+    background: Background,
     closing: Arc<Notify>,
     writer: SyncMutex<Option<JoinHandle<()>>>,
     /// Held while the lake is open.
@@ -119,19 +119,21 @@ impl Lake {
             pending: None,
         }));
         let closing = Arc::new(Notify::new());
-        let background = tokio::spawn(tend(
+        let task = tokio::spawn(tend(
             Arc::clone(&shared),
             Arc::clone(&maintenance),
             Arc::clone(&closing),
             flush_interval,
             compact_segments,
         ));
+        let background =
+            Background { task: SyncMutex::new(Some(task)), shared: Arc::clone(&shared) };
         Ok(Self {
             shared,
             commands,
             maintenance,
             documents,
-            background: SyncMutex::new(Some(background)),
+            background,
             closing,
             writer: SyncMutex::new(Some(thread)),
             _lock: lock,
@@ -169,17 +171,20 @@ impl Lake {
 
     /// Moves everything acknowledged so far into segments.
     pub async fn flush(&self) -> Result<(), LakeError> {
-        self.maintenance.lock().await.flush().await
+        let maintenance = Arc::clone(&self.maintenance);
+        to_the_end(async move { maintenance.lock().await.flush().await }).await
     }
 
     /// Merges the segments of each day that has at least `at_least` of them (and two).
     pub async fn compact(&self, at_least: usize) -> Result<Compacted, LakeError> {
-        self.maintenance.lock().await.compact(at_least).await
+        let maintenance = Arc::clone(&self.maintenance);
+        to_the_end(async move { maintenance.lock().await.compact(at_least).await }).await
     }
 
     /// Deletes removed files past their grace; answers how many.
     pub async fn sweep(&self) -> Result<u64, LakeError> {
-        self.maintenance.lock().await.sweep().await
+        let maintenance = Arc::clone(&self.maintenance);
+        to_the_end(async move { maintenance.lock().await.sweep().await }).await
     }
 
     /// Keys, and later destinations, schedules, jobs and holds.
@@ -192,7 +197,7 @@ impl Lake {
     /// acknowledged, safe in the WAL.
     pub async fn close(self) -> Result<(), LakeError> {
         self.closing.notify_one();
-        let background = take(&self.background);
+        let background = take(&self.background.task);
         if let Some(background) = background {
             background.await.map_err(LakeError::data("closing the lake"))?;
         }
@@ -209,6 +214,31 @@ impl Lake {
         }
         flushed
     }
+}
+
+/// The task that tends a lake. It ends with the lake, also when that is dropped unclosed:
+/// whoever opens the WAL folder next must not meet it there.
+#[derive(Debug)]
+struct Background {
+    task: SyncMutex<Option<tokio::task::JoinHandle<()>>>,
+    shared: Arc<Shared>,
+}
+
+impl Drop for Background {
+    fn drop(&mut self) {
+        if let Some(task) = take(&self.task) {
+            task.abort();
+            self.shared.stop("it was dropped without being closed");
+        }
+    }
+}
+
+/// Runs a change of the manifest to its end, even when its caller stops waiting for it: half
+/// a flush would have taken events from the hot ones and put them nowhere.
+async fn to_the_end<T: Send + 'static>(
+    change: impl Future<Output = Result<T, LakeError>> + Send + 'static,
+) -> Result<T, LakeError> {
+    tokio::spawn(change).await.map_err(LakeError::data("maintenance"))?
 }
 
 fn take<T>(slot: &SyncMutex<Option<T>>) -> Option<T> {

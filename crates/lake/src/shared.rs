@@ -4,19 +4,23 @@
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak};
 
 use object_store::ObjectStore;
-use tokio::sync::Notify;
+use tokio::sync::{Notify, oneshot};
 
 use crate::config::LakeConfig;
 use crate::error::LakeError;
 use crate::hot::{self, HotBatch};
 use crate::manifest::{Manifest, Removed};
 use crate::snapshot::Snapshot;
+use crate::writer::Sealed;
+
+/// Where the writer's answer to a request to seal goes.
+pub(crate) type SealReply = oneshot::Sender<Result<Sealed, LakeError>>;
 
 #[derive(Debug)]
 pub(crate) struct Shared {
     store: Arc<dyn ObjectStore>,
     state: Mutex<State>,
-    /// Signalled when hot events were flushed or the lake stopped.
+    /// Signalled when hot events were flushed, a seal is wanted or the lake stopped.
     room: Condvar,
     /// Signalled when enough is hot for a flush.
     pub(crate) flush_wanted: Notify,
@@ -36,6 +40,8 @@ struct State {
     /// Hot batches behind them.
     hot: Vec<Arc<HotBatch>>,
     hot_bytes: usize,
+    /// A flush that waits for the writer to hand over what is hot.
+    seal_wanted: Option<SealReply>,
     /// Why nothing more is taken.
     stopped: Option<String>,
 }
@@ -55,6 +61,7 @@ impl Shared {
             flushing_bytes: 0,
             hot: recovered.0,
             hot_bytes: recovered.1,
+            seal_wanted: None,
             stopped: None,
         };
         Self {
@@ -95,15 +102,31 @@ impl Shared {
         Ok(())
     }
 
-    /// Waits, on the writer's own thread, until another group fits into memory.
-    pub(crate) fn wait_for_room(&self) {
+    /// Waits, on the writer's own thread, until another group fits into memory. Gives back
+    /// a request to seal that comes meanwhile: only the flush behind it can make room.
+    pub(crate) fn wait_for_room(&self) -> Option<SealReply> {
         let mut state = self.state();
         while state.hot_bytes + state.flushing_bytes > self.max_hot_bytes
             && state.stopped.is_none()
         {
+            if let Some(reply) = state.seal_wanted.take() {
+                return Some(reply);
+            }
             self.flush_wanted.notify_one();
             state = self.room.wait(state).unwrap_or_else(PoisonError::into_inner);
         }
+        None
+    }
+
+    /// Asks the writer to seal. It looks after each command, and while it waits for room.
+    pub(crate) fn ask_to_seal(&self, reply: SealReply) {
+        self.state().seal_wanted = Some(reply);
+        self.room.notify_all();
+    }
+
+    /// The request to seal, if there is one.
+    pub(crate) fn take_seal_request(&self) -> Option<SealReply> {
+        self.state().seal_wanted.take()
     }
 
     /// Turns what is hot into what is flushing; answers the batches.

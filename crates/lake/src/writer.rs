@@ -49,7 +49,8 @@ pub(crate) struct Sealed {
 /// What the writer is asked to do.
 pub(crate) enum Command {
     Append { draft: Draft, reply: oneshot::Sender<Result<Receipt, LakeError>> },
-    Seal { reply: oneshot::Sender<Result<Sealed, LakeError>> },
+    /// Wakes the writer to look for a request to seal.
+    Seal,
 }
 
 /// A group is closed when its lines take this many bytes.
@@ -77,14 +78,12 @@ impl Writer {
     pub(crate) fn run(mut self, mut commands: mpsc::Receiver<Command>) {
         let mut next = commands.blocking_recv();
         while let Some(command) = next.take() {
-            match command {
-                Command::Seal { reply } => {
-                    // A gone receiver means the lake is closing; what is sealed stays hot.
-                    let _ = reply.send(self.seal());
-                }
-                Command::Append { draft, reply } => {
-                    next = self.group(draft, reply, &mut commands);
-                }
+            if let Command::Append { draft, reply } = command {
+                next = self.group(draft, reply, &mut commands);
+            }
+            if let Some(reply) = self.shared.take_seal_request() {
+                // A gone receiver means the lake is gone; what is sealed is in the WAL.
+                let _ = reply.send(self.seal());
             }
             if next.is_none() {
                 next = commands.blocking_recv();
@@ -99,7 +98,10 @@ impl Writer {
         reply: oneshot::Sender<Result<Receipt, LakeError>>,
         commands: &mut mpsc::Receiver<Command>,
     ) -> Option<Command> {
-        self.shared.wait_for_room();
+        while let Some(reply) = self.shared.wait_for_room() {
+            let _ = reply.send(self.seal());
+        }
+        self.dedup.begin_group();
         self.wal.begin();
         let mut waiting = vec![(self.place(first), reply)];
         let mut closer = None;

@@ -1,6 +1,8 @@
 //! Ids: ULIDs for files and events without an id of their own, and ids derived from an
 //! idempotency key, so that a retried request names the same events again.
 
+use std::collections::HashMap;
+
 use sha2::{Digest, Sha256};
 use ulid::Ulid;
 
@@ -8,8 +10,8 @@ use crate::env::Environment;
 
 /// Gives an id to each event that came without one.
 pub trait IdSource {
-    /// The id of the event at `position` (0-based) of its request.
-    fn id(&mut self, position: usize) -> String;
+    /// The id of the event at `position` (0-based) of its request, whose JSON is `json`.
+    fn id(&mut self, position: usize, json: &[u8]) -> String;
 }
 
 /// A new ULID: 48 bits of milliseconds, 80 random bits.
@@ -26,7 +28,7 @@ pub fn new_ulid(environment: &Environment) -> Ulid {
 pub struct FreshIds<'a>(pub &'a Environment);
 
 impl IdSource for FreshIds<'_> {
-    fn id(&mut self, _position: usize) -> String {
+    fn id(&mut self, _position: usize, _json: &[u8]) -> String {
         format!("evt_{}", new_ulid(self.0))
     }
 }
@@ -41,16 +43,36 @@ pub struct KeyedIds<'a> {
 }
 
 impl IdSource for KeyedIds<'_> {
-    fn id(&mut self, position: usize) -> String {
+    fn id(&mut self, position: usize, _json: &[u8]) -> String {
         let mut hash = Sha256::new();
         for part in [self.tenant.as_bytes(), self.key.as_bytes()] {
             hash.update((part.len() as u64).to_le_bytes());
             hash.update(part);
         }
         hash.update((position as u64).to_le_bytes());
-        let digest = hash.finalize();
-        let mut bytes = [0_u8; 16];
-        bytes.copy_from_slice(&digest[..16]);
-        format!("evt_{}", Ulid::from_bytes(bytes))
+        derived(hash)
     }
+}
+
+/// Ids that depend on nothing but what the event says, so that a file imported twice, or
+/// once more after it grew, gives the same events. Equal events of one source are told
+/// apart by counting them.
+#[derive(Debug, Default)]
+pub struct ContentIds {
+    seen: HashMap<[u8; 32], u64>,
+}
+
+impl IdSource for ContentIds {
+    fn id(&mut self, _position: usize, json: &[u8]) -> String {
+        let content: [u8; 32] = Sha256::digest(json).into();
+        let count = self.seen.entry(content).or_default();
+        *count += 1;
+        derived(Sha256::new().chain_update(content).chain_update(count.to_le_bytes()))
+    }
+}
+
+fn derived(hash: Sha256) -> String {
+    let mut bytes = [0_u8; 16];
+    bytes.copy_from_slice(&hash.finalize()[..16]);
+    format!("evt_{}", Ulid::from_bytes(bytes))
 }

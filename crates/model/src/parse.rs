@@ -84,7 +84,7 @@ impl Reader {
         options: &mut ParseOptions<'_>,
     ) -> Result<(), ModelError> {
         let outcome = Event::read(json, options.unknown)
-            .and_then(|event| self.builder.append(event, options.default_tenant, options.ids));
+            .and_then(|event| self.builder.append(event, json, options.default_tenant, options.ids));
         match outcome {
             Ok(()) => Ok(()),
             Err(Fault { key, reason }) => {

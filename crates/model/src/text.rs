@@ -38,8 +38,13 @@ pub const MAX_DEPTH: usize = 64;
 /// Refuses what other readers choke on: nesting deeper than [`MAX_DEPTH`] and `\u` escapes
 /// that are no character.
 pub fn minify_into(json: &str, out: &mut String) -> Result<(), &'static str> {
+    minify_inside(json, 0, out)
+}
+
+/// [`minify_into`] for a value that will stand inside `depth` objects or arrays.
+pub fn minify_inside(json: &str, mut depth: usize, out: &mut String) -> Result<(), &'static str> {
     let bytes = json.as_bytes();
-    let (mut start, mut at, mut depth) = (0, 0, 0_usize);
+    let (mut start, mut at) = (0, 0);
     while at < bytes.len() {
         match bytes[at] {
             b'"' => {

@@ -33,7 +33,15 @@ impl Maintenance {
         let Some(sealed) = &self.pending else { return Ok(()) };
         if !sealed.batches.is_empty() {
             let add = self.write_segments(sealed).await?;
-            self.commit_flush(sealed, add).await?;
+            let applied_before = self.commit_flush(sealed, add).await?;
+            // From here on they are in segments: whatever fails below must not repeat them.
+            self.pending = None;
+            failpoint::hit("flush::after_commit").map_err(LakeError::io("flush"))?;
+            // One commit behind: should this commit's file turn out torn at the next start,
+            // the WAL still has what it named.
+            if let Err(error) = truncate_to(&self.config.wal_dir, applied_before) {
+                tracing::warn!(%error, "a WAL file that is not needed any more stays");
+            }
         }
         self.pending = None;
         Ok(())
@@ -42,8 +50,13 @@ impl Maintenance {
     async fn seal(&self) -> Result<Sealed, LakeError> {
         let stopped = || LakeError::Stopped("its writer has ended".to_owned());
         let (reply, answer) = oneshot::channel();
-        self.commands.send(Command::Seal { reply }).await.map_err(|_| stopped())?;
-        answer.await.map_err(|_| stopped())?
+        self.shared.ask_to_seal(reply);
+        // When the queue is full the writer is awake, and looks for the request by itself.
+        let _ = self.commands.try_send(Command::Seal);
+        tokio::select! {
+            answer = answer => answer.map_err(|_| stopped())?,
+            () = self.commands.closed() => Err(stopped()),
+        }
     }
 
     async fn write_segments(&self, sealed: &Sealed) -> Result<Vec<Segment>, LakeError> {
@@ -74,7 +87,8 @@ impl Maintenance {
         Ok(())
     }
 
-    async fn commit_flush(&self, sealed: &Sealed, add: Vec<Segment>) -> Result<(), LakeError> {
+    /// Commits the segments; answers how much of the WAL was in segments before.
+    async fn commit_flush(&self, sealed: &Sealed, add: Vec<Segment>) -> Result<u64, LakeError> {
         let base = self.shared.manifest();
         let mut commit = self.new_commit(CommitKind::Flush, &base);
         let applied_before = commit.wal_applied;
@@ -83,10 +97,7 @@ impl Maintenance {
         commit.tenants = sealed.tenants.clone();
         failpoint::hit("flush::before_commit").map_err(LakeError::io("flush"))?;
         self.commit(&base, commit).await?;
-        failpoint::hit("flush::after_commit").map_err(LakeError::io("flush"))?;
-        // One commit behind: should this commit's file turn out torn at the next start, the
-        // WAL still has what it named.
-        truncate_to(&self.config.wal_dir, applied_before)
+        Ok(applied_before)
     }
 }
 

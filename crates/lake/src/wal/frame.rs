@@ -5,7 +5,8 @@
 
 /// What every WAL file opens with: its name and the version of its format.
 pub(super) const FILE_HEADER: &[u8; 8] = b"ALWAL\0\0\x01";
-/// What every frame opens with; the first byte never stands in UTF-8 text.
+/// What every frame opens with. No payload holds a whole frame: a length below 160 MiB has a
+/// byte that canonical lines escape.
 const MAGIC: [u8; 4] = [0xa7, b'L', b'W', b'F'];
 /// Magic, length, position, checksum.
 pub(super) const HEADER_BYTES: usize = 4 + 4 + 8 + 4;

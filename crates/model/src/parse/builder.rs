@@ -14,7 +14,7 @@ use super::event::{Event, Fault};
 use crate::columns::{CLASSIFICATIONS, COLUMNS, Kind, MAX_DATA_BYTES, OUTCOMES, at};
 use crate::draft::Draft;
 use crate::id::IdSource;
-use crate::text::{escape_into, minify_into};
+use crate::text::{escape_into, minify_inside, minify_into};
 
 /// The longest text of one column, in bytes.
 const MAX_TEXT_BYTES: usize = 16 * 1024;
@@ -72,11 +72,12 @@ impl Builder {
     pub(super) fn append(
         &mut self,
         mut event: Event<'_>,
+        json: &[u8],
         default_tenant: Option<&str>,
         ids: &mut dyn IdSource,
     ) -> Result<(), Fault> {
         let position = self.rows;
-        event.text[at::ID].get_or_insert_with(|| Cow::Owned(ids.id(position)));
+        event.text[at::ID].get_or_insert_with(|| Cow::Owned(ids.id(position, json)));
         if let (None, Some(tenant)) = (&event.text[at::TENANT_ID], default_tenant) {
             event.text[at::TENANT_ID] = Some(Cow::Owned(tenant.to_owned()));
         }
@@ -221,7 +222,7 @@ fn merge_moved(event: &Event<'_>, out: &mut String) -> Result<(), Fault> {
         out.push('"');
         out.push_str(&String::from_utf8_lossy(&name));
         out.push_str("\":");
-        minify_into(value, out).map_err(|reason| Fault::at(key, reason))?;
+        minify_inside(value, 1, out).map_err(|reason| Fault::at(key, reason))?;
     }
     out.push('}');
     Ok(())

@@ -43,6 +43,8 @@ pub(super) struct Event<'a> {
     pub(super) data: Option<&'a str>,
     /// Keys to move into `data`, with their raw values.
     pub(super) moved: Vec<(Cow<'a, str>, &'a str)>,
+    /// Whether the target was given as the first of `targets`.
+    pub(super) has_targets: bool,
 }
 
 impl<'a> Event<'a> {
@@ -63,6 +65,7 @@ impl<'a> Event<'a> {
             sealed: None,
             data: None,
             moved: Vec::new(),
+            has_targets: false,
         };
         let mut fault = None;
         let mut lake = (None, None);
@@ -195,6 +198,9 @@ impl<'a> Visitor<'a> for EventVisitor<'_, 'a> {
                 }
                 "data" => self.data(&mut map)?,
                 "actor" => self.group("actor", &mut map)?,
+                "target" if self.event.has_targets => {
+                    return Err(self.refuse("target", "stands beside targets; give one of the two"));
+                }
                 "target" => self.group("target", &mut map)?,
                 "policy" => self.group("policy", &mut map)?,
                 "context" => self.group("context", &mut map)?,
@@ -220,6 +226,9 @@ impl<'a> EventVisitor<'_, 'a> {
         let list: Vec<&'a RawValue> = serde_json::from_str(raw.get())
             .map_err(|_| self.refuse::<A::Error>("targets", "must be an array of objects"))?;
         let Some(first) = list.first() else { return Ok(()) };
+        if std::mem::replace(&mut self.event.has_targets, true) {
+            return Err(self.refuse("targets", "stands twice"));
+        }
         if self.event.text[TARGETS.0..TARGETS.1].iter().any(Option::is_some) {
             return Err(self.refuse("targets", "stands beside target; give one of the two"));
         }

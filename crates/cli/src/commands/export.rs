@@ -1,0 +1,180 @@
+//! `export`: events to a file or standard output, from the lake or from a server.
+
+use std::fs::File;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+use anyhow::{Context, bail};
+use auditlake_export::{Compression, CsvOptions, Encoder, Format, Options, Totals};
+use auditlake_lake::Snapshot;
+use auditlake_model::columns::{COLUMNS, index_of};
+use auditlake_model::filter::Filter;
+use auditlake_query::{Engine, ScanRequest};
+use futures::TryStreamExt;
+use serde_json::json;
+
+use crate::args::ExportArgs;
+use crate::progress;
+use crate::settings::Settings;
+
+/// Bytes that are gathered before they are written.
+const WRITE_BYTES: usize = 256 << 10;
+
+pub(crate) async fn run(settings: &Settings, arguments: &ExportArgs) -> anyhow::Result<()> {
+    let options = options(arguments)?;
+    let started = Instant::now();
+    let bytes_and_rows = if let Some(server) = &arguments.server {
+        let mut target = Target::open(arguments.output.as_deref())?;
+        let bytes = super::remote::export(server, arguments, options, &mut target).await?;
+        target.publish()?;
+        (bytes, None)
+    } else {
+        let request = request(arguments)?;
+        let snapshot = super::open_reader(settings).await?.snapshot().await?;
+        let mut target = Target::open(arguments.output.as_deref())?;
+        let totals = write(&settings.engine()?, &snapshot, &request, options, &mut target).await?;
+        target.publish()?;
+        (totals.bytes, Some(totals.rows))
+    };
+    report(arguments, bytes_and_rows, started);
+    Ok(())
+}
+
+fn report(arguments: &ExportArgs, (bytes, rows): (u64, Option<u64>), started: Instant) {
+    let to = arguments.output.as_ref().map(|path| path.display().to_string());
+    let text = if arguments.json {
+        json!({"rows": rows, "bytes": bytes, "output": to}).to_string()
+    } else {
+        let rows = rows.map(|rows| format!("{} events, ", progress::count(rows)));
+        let (rows, size) = (rows.unwrap_or_default(), progress::size(bytes));
+        format!("exported {rows}{size} in {}", progress::seconds(started.elapsed()))
+    };
+    match to {
+        Some(to) if !arguments.json => println!("{text} to {to}"),
+        Some(_) => println!("{text}"),
+        None => eprintln!("{text}"),
+    }
+}
+
+/// Format and compression: as said, else by the output's name.
+fn options(arguments: &ExportArgs) -> anyhow::Result<Options> {
+    let name = arguments.output.as_deref().and_then(|path| path.file_name()?.to_str());
+    let name = name.unwrap_or_default();
+    let (stem, by_name) = match name.rsplit_once('.') {
+        Some((stem, "gz")) => (stem, Compression::Gzip),
+        Some((stem, "zst")) => (stem, Compression::Zstd),
+        _ => (name, Compression::None),
+    };
+    let format = match arguments.format {
+        Some(format) => format,
+        None => stem
+            .rsplit_once('.')
+            .and_then(|(_, extension)| extension.parse().ok())
+            .unwrap_or(Format::Ndjson),
+    };
+    let options = Options {
+        format,
+        compression: arguments.compression.unwrap_or(by_name),
+        csv: CsvOptions { safe: arguments.csv_safe },
+    };
+    options.check()?;
+    Ok(options)
+}
+
+fn request(arguments: &ExportArgs) -> anyhow::Result<ScanRequest> {
+    let mut filter = Filter::default();
+    for (name, value) in arguments.filter.pairs() {
+        filter.add(name, value)?;
+    }
+    let columns = arguments.columns.as_deref().map(parse_columns).transpose()?;
+    let (order, limit) = (arguments.order, arguments.limit);
+    Ok(ScanRequest { filter, columns, order, limit, after: None })
+}
+
+fn parse_columns(list: &str) -> anyhow::Result<Vec<usize>> {
+    let mut columns = Vec::new();
+    for name in list.split(',').map(str::trim) {
+        let Some(column) = index_of(name) else {
+            let allowed: Vec<_> = COLUMNS.iter().map(|column| column.name).collect();
+            bail!("{name:?} is no column; allowed are {}", allowed.join(", "));
+        };
+        if columns.contains(&column) {
+            bail!("column {name} is named twice");
+        }
+        columns.push(column);
+    }
+    Ok(columns)
+}
+
+/// Encodes an answer into the target; the memory it takes does not depend on the rows.
+pub(crate) async fn write(
+    engine: &Engine,
+    snapshot: &Snapshot,
+    request: &ScanRequest,
+    options: Options,
+    target: &mut Target,
+) -> anyhow::Result<Totals> {
+    let mut batches = engine.scan(snapshot, request).await?;
+    let mut encoder = Encoder::new(batches.schema(), options)?;
+    let bar = progress::bar(None, "events");
+    let mut buffer = Vec::with_capacity(2 * WRITE_BYTES);
+    encoder.start(&mut buffer)?;
+    while let Some(batch) = batches.try_next().await? {
+        encoder.encode(&batch, &mut buffer)?;
+        bar.inc(batch.num_rows() as u64);
+        if buffer.len() >= WRITE_BYTES {
+            target.write(&buffer)?;
+            buffer.clear();
+        }
+    }
+    let totals = encoder.finish(&mut buffer)?;
+    target.write(&buffer)?;
+    bar.finish_and_clear();
+    Ok(totals)
+}
+
+/// Where an export goes. A file gets its name only when it is complete and synced: one that
+/// bears its name is never short.
+pub(crate) struct Target {
+    output: Box<dyn Write + Send>,
+    /// The staged file, and the name it is to get.
+    staged: Option<(PathBuf, PathBuf)>,
+}
+
+impl Target {
+    pub(crate) fn open(path: Option<&Path>) -> anyhow::Result<Self> {
+        let Some(path) = path else {
+            return Ok(Self { output: Box::new(std::io::stdout()), staged: None });
+        };
+        let mut staged = path.as_os_str().to_owned();
+        staged.push(".partial");
+        let staged = PathBuf::from(staged);
+        let file = File::create(&staged).with_context(|| format!("{}", staged.display()))?;
+        let output = Box::new(file);
+        Ok(Self { output, staged: Some((staged, path.to_owned())) })
+    }
+
+    pub(crate) fn write(&mut self, bytes: &[u8]) -> anyhow::Result<()> {
+        Ok(self.output.write_all(bytes)?)
+    }
+
+    /// Gives the file its name.
+    pub(crate) fn publish(mut self) -> anyhow::Result<()> {
+        self.output.flush()?;
+        if let Some((staged, path)) = self.staged.take() {
+            File::open(&staged)?.sync_all()?;
+            std::fs::rename(&staged, &path).with_context(|| format!("{}", path.display()))?;
+        }
+        Ok(())
+    }
+}
+
+impl Drop for Target {
+    fn drop(&mut self) {
+        // Not published: half an export is worth less than none.
+        if let Some((staged, _)) = &self.staged {
+            let _ = std::fs::remove_file(staged);
+        }
+    }
+}

@@ -1,0 +1,215 @@
+//! `import`: files into the lake. A file imported twice gives nothing new: events without an
+//! id get one from what they say.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use anyhow::{Context, bail};
+use auditlake_lake::{Lake, Receipt};
+use auditlake_model::ModelError;
+use auditlake_model::id::ContentIds;
+use auditlake_model::parse::{ParseOptions, UnknownKeys, parse_events};
+use auditlake_query::{Engine, Shape};
+use indicatif::ProgressBar;
+use serde_json::json;
+use serde_json::value::RawValue;
+
+use crate::args::ImportArgs;
+use crate::progress;
+use crate::settings::Settings;
+use crate::source::{Chunk, Input, inputs, total_bytes};
+
+/// Records of another system that are reshaped at a time.
+const RESHAPED_RECORDS: usize = 8192;
+
+/// What an import did.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Imported {
+    pub(crate) accepted: u64,
+    pub(crate) duplicates: u64,
+}
+
+impl Imported {
+    fn add(&mut self, receipt: Receipt) {
+        self.accepted += receipt.accepted;
+        self.duplicates += receipt.duplicates;
+    }
+}
+
+pub(crate) async fn run(settings: &Settings, arguments: &ImportArgs) -> anyhow::Result<()> {
+    let shape = arguments.shape.as_deref().map(read_shape).transpose()?;
+    let inputs = inputs(&arguments.files)?;
+    let started = Instant::now();
+    let lake = super::open(settings).await?;
+    let import = Import {
+        lake: &lake,
+        engine: settings.engine()?,
+        shape,
+        tenant: arguments.tenant.clone(),
+        unknown: if arguments.unknown_to_data { UnknownKeys::IntoData } else { UnknownKeys::Refuse },
+        bar: progress::bar(Some(total_bytes(&inputs)).filter(|bytes| *bytes > 0), "bytes"),
+    };
+    let mut done = Imported::default();
+    let mut failed = None;
+    for input in &inputs {
+        if let Err(error) = import.file(input, &mut done).await {
+            failed = Some(error.context(input.to_string()));
+            break;
+        }
+    }
+    import.bar.finish_and_clear();
+    // What was taken before an error stays: it is durable, and importing again skips it.
+    finish(lake).await?;
+    let Imported { accepted, duplicates } = done;
+    if arguments.json {
+        println!("{}", json!({"accepted": accepted, "duplicates": duplicates, "files": inputs.len()}));
+    } else {
+        println!(
+            "imported {} events ({} duplicates) from {} files in {}, {}",
+            progress::count(accepted),
+            progress::count(duplicates),
+            inputs.len(),
+            progress::seconds(started.elapsed()),
+            progress::rate(accepted, started),
+        );
+    }
+    failed.map_or(Ok(()), Err)
+}
+
+/// Leaves a lake as queries like it: one segment a day, nothing hot.
+pub(crate) async fn finish(lake: Lake) -> anyhow::Result<()> {
+    lake.flush().await?;
+    lake.compact(2).await?;
+    Ok(lake.close().await?)
+}
+
+/// A built-in shape by name, or one's own by path.
+fn read_shape(name: &str) -> anyhow::Result<Shape> {
+    if !name.ends_with(".sql") {
+        return Ok(Shape::built_in(name)?);
+    }
+    let sql = std::fs::read_to_string(name).with_context(|| name.to_owned())?;
+    Ok(Shape::new(name, &sql))
+}
+
+struct Import<'a> {
+    lake: &'a Lake,
+    engine: Engine,
+    shape: Option<Shape>,
+    tenant: Option<String>,
+    unknown: UnknownKeys,
+    bar: ProgressBar,
+}
+
+impl Import<'_> {
+    async fn file(&self, input: &Input, done: &mut Imported) -> anyhow::Result<()> {
+        let mut source = input.open()?;
+        let mut ids = ContentIds::default();
+        match &self.shape {
+            Some(shape @ Shape { records: Some(key), .. }) => {
+                let document = source.into_document()?;
+                self.bar.inc(document.len() as u64);
+                let records = records_of(&document, key)?;
+                for group in records.chunks(RESHAPED_RECORDS) {
+                    self.reshaped(shape, group, &mut ids, done).await?;
+                }
+            }
+            Some(shape) => {
+                while let Some(chunk) = source.next_chunk()? {
+                    self.bar.inc(chunk.bytes.len() as u64);
+                    let text = std::str::from_utf8(&chunk.bytes).context("is no UTF-8 text")?;
+                    let records: Vec<&str> =
+                        text.lines().filter(|line| !line.trim().is_empty()).collect();
+                    for group in records.chunks(RESHAPED_RECORDS) {
+                        self.reshaped(shape, group, &mut ids, done).await?;
+                    }
+                }
+            }
+            None if source.opens_with(b'[')? => {
+                let bytes = source.into_document()?;
+                self.bar.inc(bytes.len() as u64);
+                ids = self.append(Chunk { bytes, first_line: 1 }, ids, done).await?;
+                drop(ids);
+            }
+            None => {
+                while let Some(chunk) = source.next_chunk()? {
+                    self.bar.inc(chunk.bytes.len() as u64);
+                    ids = self.append(chunk, ids, done).await?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    async fn reshaped(
+        &self,
+        shape: &Shape,
+        records: &[&str],
+        ids: &mut ContentIds,
+        done: &mut Imported,
+    ) -> anyhow::Result<()> {
+        let bytes = self.engine.reshape(shape, records).await?;
+        let lines = memchr::memchr_iter(b'\n', &bytes).count();
+        if lines != records.len() {
+            bail!("shape {}: {} records became {lines} events", shape.name, records.len());
+        }
+        let taken = std::mem::take(ids);
+        *ids = self.append(Chunk { bytes, first_line: 1 }, taken, done).await?;
+        Ok(())
+    }
+
+    /// Parses off the reactor, appends, and gives the id source back.
+    async fn append(
+        &self,
+        chunk: Chunk,
+        mut ids: ContentIds,
+        done: &mut Imported,
+    ) -> anyhow::Result<ContentIds> {
+        let (tenant, unknown) = (self.tenant.clone(), self.unknown);
+        let Chunk { bytes, first_line } = chunk;
+        let parse = tokio::task::spawn_blocking(move || {
+            let mut options = ParseOptions {
+                unknown,
+                default_tenant: tenant.as_deref(),
+                partial: false,
+                ids: &mut ids,
+            };
+            parse_events(&bytes, &mut options).map(|parsed| (parsed.draft, ids))
+        });
+        let (draft, ids) = parse.await?.map_err(|error| match error {
+            ModelError::Event(mut rejection) => {
+                rejection.line += first_line - 1;
+                ModelError::Event(rejection)
+            }
+            other => other,
+        })?;
+        done.add(self.lake.append(draft).await?);
+        Ok(ids)
+    }
+}
+
+/// The records of a document: the elements of the array under `key`.
+fn records_of<'a>(document: &'a [u8], key: &str) -> anyhow::Result<Vec<&'a str>> {
+    let members: std::collections::HashMap<String, &'a RawValue> =
+        serde_json::from_slice(document).context("is no JSON object")?;
+    let Some(records) = members.get(key) else {
+        bail!("has no key {key:?}, where this shape has its records");
+    };
+    let records: Vec<&'a RawValue> = serde_json::from_str(records.get())
+        .with_context(|| format!("{key:?} is no array of records"))?;
+    Ok(records.into_iter().map(RawValue::get).collect())
+}
+
+/// Appends generated events, for `quickstart`.
+pub(crate) async fn append_lines(lake: &Arc<Lake>, lines: Vec<u8>) -> anyhow::Result<Receipt> {
+    let parse = tokio::task::spawn_blocking(move || {
+        let mut options = ParseOptions {
+            unknown: UnknownKeys::Refuse,
+            default_tenant: None,
+            partial: false,
+            ids: &mut ContentIds::default(),
+        };
+        parse_events(&lines, &mut options).map(|parsed| parsed.draft)
+    });
+    Ok(lake.append(parse.await??).await?)
+}

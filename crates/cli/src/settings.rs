@@ -1,0 +1,85 @@
+//! Settings: flags, then the environment (both through clap), then `auditlake.toml`.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::Context;
+use auditlake_lake::{LakeConfig, Root};
+use auditlake_query::{Engine, EngineConfig};
+use serde::Deserialize;
+
+use crate::args::Arguments;
+
+/// What every command needs to know.
+#[derive(Debug)]
+pub(crate) struct Settings {
+    pub(crate) lake: String,
+    pub(crate) wal_dir: Option<PathBuf>,
+    pub(crate) listen: String,
+    engine: EngineConfig,
+    flush_interval_seconds: Option<u64>,
+}
+
+/// The file's keys; an unknown one is an error that names it.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct File {
+    lake: Option<String>,
+    wal_dir: Option<PathBuf>,
+    listen: Option<String>,
+    query_memory_mib: Option<usize>,
+    query_spill_gib: Option<u64>,
+    spill_dir: Option<PathBuf>,
+    flush_interval_seconds: Option<u64>,
+}
+
+impl Settings {
+    pub(crate) fn load(arguments: &Arguments) -> anyhow::Result<Self> {
+        let file = read_file(arguments.config.as_deref())?;
+        let mut engine = EngineConfig { spill_dir: file.spill_dir, ..EngineConfig::default() };
+        if let Some(mib) = file.query_memory_mib {
+            engine.memory_bytes = mib << 20;
+        }
+        if let Some(gib) = file.query_spill_gib {
+            engine.spill_bytes = gib << 30;
+        }
+        let lake = arguments.lake.clone().or(file.lake);
+        let listen = arguments.listen.clone().or(file.listen);
+        Ok(Self {
+            lake: lake.unwrap_or_else(|| "auditlake-data".to_owned()),
+            wal_dir: arguments.wal_dir.clone().or(file.wal_dir),
+            listen: listen.unwrap_or_else(|| "127.0.0.1:7400".to_owned()),
+            engine,
+            flush_interval_seconds: file.flush_interval_seconds,
+        })
+    }
+
+    /// How to open the lake; `create` makes its folder.
+    pub(crate) fn lake_config(&self, create: bool) -> anyhow::Result<LakeConfig> {
+        // Credentials and endpoints are named as every S3 tool names them (AWS_…).
+        let options = std::env::vars().map(|(name, value)| (name.to_lowercase(), value));
+        let options = options.filter(|(name, _)| {
+            ["aws_", "google_", "azure_"].iter().any(|prefix| name.starts_with(prefix))
+        });
+        let mut config = LakeConfig::new(Root::open(&self.lake, create, options)?);
+        if let Some(wal_dir) = &self.wal_dir {
+            config.wal_dir.clone_from(wal_dir);
+        }
+        if let Some(seconds) = self.flush_interval_seconds {
+            config.flush_interval = std::time::Duration::from_secs(seconds);
+        }
+        Ok(config)
+    }
+
+    pub(crate) fn engine(&self) -> anyhow::Result<Engine> {
+        Ok(Engine::new(self.engine.clone())?)
+    }
+}
+
+fn read_file(named: Option<&Path>) -> anyhow::Result<File> {
+    let path = named.unwrap_or(Path::new("auditlake.toml"));
+    if named.is_none() && !path.exists() {
+        return Ok(File::default());
+    }
+    let text = std::fs::read_to_string(path).with_context(|| format!("{}", path.display()))?;
+    toml::from_str(&text).with_context(|| format!("{}", path.display()))
+}

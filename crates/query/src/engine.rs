@@ -1,0 +1,118 @@
+//! The engine: DataFusion with bounds on memory and disk, shared by all queries.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use auditlake_lake::Snapshot;
+use datafusion::execution::context::SQLOptions;
+use datafusion::execution::disk_manager::{DiskManagerBuilder, DiskManagerMode};
+use datafusion::execution::memory_pool::{FairSpillPool, TrackConsumersPool};
+use datafusion::execution::object_store::{DefaultObjectStoreRegistry, ObjectStoreUrl};
+use datafusion::execution::runtime_env::{RuntimeEnv, RuntimeEnvBuilder};
+use datafusion::prelude::{SessionConfig, SessionContext};
+
+use crate::error::QueryError;
+use crate::events::EventsTable;
+use crate::functions;
+use crate::stream::EventStream;
+
+/// What all queries together may use.
+#[derive(Clone, Debug)]
+pub struct EngineConfig {
+    /// Memory of operators that can be large: sorts, joins, aggregates.
+    pub memory_bytes: usize,
+    /// Disk that they may spill to.
+    pub spill_bytes: u64,
+    /// Where they spill; the system's folder for temporary files if none.
+    pub spill_dir: Option<PathBuf>,
+    /// Partitions that a query works on at a time.
+    pub partitions: usize,
+}
+
+impl Default for EngineConfig {
+    fn default() -> Self {
+        let partitions = std::thread::available_parallelism().map_or(2, usize::from);
+        Self { memory_bytes: 96 << 20, spill_bytes: 16 << 30, spill_dir: None, partitions }
+    }
+}
+
+/// Runs queries; cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Engine {
+    runtime: Arc<RuntimeEnv>,
+    partitions: usize,
+}
+
+/// How many of the largest memory consumers an error names.
+const NAMED_CONSUMERS: std::num::NonZeroUsize = std::num::NonZeroUsize::new(3).unwrap();
+
+impl Engine {
+    /// An engine within these bounds.
+    pub fn new(config: EngineConfig) -> Result<Self, QueryError> {
+        let pool = TrackConsumersPool::new(FairSpillPool::new(config.memory_bytes), NAMED_CONSUMERS);
+        let mode = match config.spill_dir {
+            Some(folder) => DiskManagerMode::Directories(vec![folder]),
+            None => DiskManagerMode::OsTmpDirectory,
+        };
+        let disk = DiskManagerBuilder::default()
+            .with_mode(mode)
+            .with_max_temp_directory_size(config.spill_bytes);
+        let runtime = RuntimeEnvBuilder::new()
+            .with_memory_pool(Arc::new(pool))
+            .with_disk_manager_builder(disk)
+            .with_metadata_cache_limit(32 << 20)
+            .build_arc()?;
+        Ok(Self { runtime, partitions: config.partitions.max(1) })
+    }
+
+    /// A session over a snapshot's store. Memory, disk and footers are shared between
+    /// sessions, the store is not: two lakes may name their files alike.
+    pub(crate) fn session(
+        &self,
+        snapshot: &Snapshot,
+        partitions: usize,
+    ) -> Result<SessionContext, QueryError> {
+        let runtime = RuntimeEnvBuilder::from_runtime_env(&self.runtime)
+            .with_object_store_registry(Arc::new(DefaultObjectStoreRegistry::new()))
+            .build()?;
+        runtime.register_object_store(store_url().as_ref(), Arc::clone(snapshot.store()));
+        Ok(session(Arc::new(runtime), partitions))
+    }
+
+    /// A session without a lake, for data at hand.
+    pub(crate) fn bare_session(&self) -> Result<SessionContext, QueryError> {
+        let context = session(Arc::clone(&self.runtime), self.partitions);
+        functions::register(&context)?;
+        Ok(context)
+    }
+
+    /// Answers one read-only SQL statement over the table `events`.
+    pub async fn sql(&self, snapshot: &Snapshot, sql: &str) -> Result<EventStream, QueryError> {
+        let context = self.session(snapshot, self.partitions)?;
+        functions::register(&context)?;
+        context.register_table("events", Arc::new(EventsTable::new(snapshot.clone())))?;
+        let read_only =
+            SQLOptions::new().with_allow_ddl(false).with_allow_dml(false).with_allow_statements(false);
+        let frame = context.sql_with_options(sql, read_only).await?;
+        Ok(EventStream::new(frame.execute_stream().await?, snapshot.clone()))
+    }
+}
+
+/// Under which a session knows the lake's store.
+pub(crate) fn store_url() -> ObjectStoreUrl {
+    ObjectStoreUrl::parse("lake://events").unwrap_or_else(|_| ObjectStoreUrl::local_filesystem())
+}
+
+fn session(runtime: Arc<RuntimeEnv>, partitions: usize) -> SessionContext {
+    let mut config = SessionConfig::new()
+        .with_target_partitions(partitions)
+        .with_information_schema(false)
+        // Strings are i32-offset text and dictionaries in files, hot batches and encoders
+        // alike; views would mean a conversion at each border.
+        .set_bool("datafusion.execution.parquet.schema_force_view_types", false);
+    let options = config.options_mut();
+    // A gibibyte of each partition by default: an export must not depend on its size.
+    options.execution.sort_pushdown_buffer_capacity = 16 << 20;
+    options.sql_parser.map_string_types_to_utf8view = false;
+    SessionContext::new_with_config_rt(config, runtime)
+}

@@ -1,0 +1,160 @@
+//! The table `events`: segments and hot batches of one snapshot, as standard DataFusion
+//! nodes, so that any optimizer rule and any distributed engine knows what they are.
+
+use std::sync::Arc;
+
+use arrow::array::RecordBatch;
+use arrow::datatypes::{Schema, SchemaRef};
+use async_trait::async_trait;
+use auditlake_lake::{Segment, Snapshot};
+use auditlake_model::columns::schema;
+use auditlake_model::layout::SORT_COLUMNS;
+use datafusion::catalog::{Session, TableProvider};
+use datafusion::common::{DFSchema, Result};
+use datafusion::datasource::TableType;
+use datafusion::datasource::listing::PartitionedFile;
+use datafusion::datasource::memory::{DataSourceExec, MemorySourceConfig};
+use datafusion::datasource::physical_plan::{FileGroup, FileScanConfigBuilder, ParquetSource};
+use datafusion::logical_expr::utils::conjunction;
+use datafusion::logical_expr::{Expr, TableProviderFilterPushDown};
+use datafusion::physical_expr::expressions::col;
+use datafusion::physical_expr::{LexOrdering, PhysicalExpr, PhysicalSortExpr};
+use datafusion::physical_plan::ExecutionPlan;
+use datafusion::physical_plan::empty::EmptyExec;
+use datafusion::physical_plan::union::UnionExec;
+
+use crate::engine::store_url;
+use crate::pruning::candidates;
+
+/// The events of a snapshot, for SQL.
+#[derive(Debug)]
+pub(crate) struct EventsTable {
+    snapshot: Snapshot,
+}
+
+impl EventsTable {
+    pub(crate) fn new(snapshot: Snapshot) -> Self {
+        Self { snapshot }
+    }
+}
+
+#[async_trait]
+impl TableProvider for EventsTable {
+    fn schema(&self) -> SchemaRef {
+        schema()
+    }
+
+    fn table_type(&self) -> TableType {
+        TableType::Base
+    }
+
+    fn supports_filters_pushdown(
+        &self,
+        filters: &[&Expr],
+    ) -> Result<Vec<TableProviderFilterPushDown>> {
+        // They prune segments, row groups and pages; what is left is still filtered above.
+        Ok(vec![TableProviderFilterPushDown::Inexact; filters.len()])
+    }
+
+    async fn scan(
+        &self,
+        session: &dyn Session,
+        projection: Option<&Vec<usize>>,
+        filters: &[Expr],
+        limit: Option<usize>,
+    ) -> Result<Arc<dyn ExecutionPlan>> {
+        let predicate = conjunction(filters.to_vec())
+            .map(|filter| {
+                let columns = DFSchema::try_from(Schema::clone(&schema()))?;
+                session.create_physical_expr(filter, &columns)
+            })
+            .transpose()?;
+        let external = |error| datafusion::error::DataFusionError::External(Box::new(error));
+        let segments = candidates(&self.snapshot, predicate.as_ref()).map_err(external)?;
+        let files = Files { segments: &segments, projection, predicate: predicate.as_ref() };
+        let partitions = session.config().target_partitions();
+        let mut inputs = Vec::with_capacity(2);
+        if !segments.is_empty() {
+            inputs.push(files.unordered(partitions, limit)?);
+        }
+        if !self.snapshot.hot().is_empty() {
+            let hot: Vec<RecordBatch> =
+                self.snapshot.hot().iter().map(|hot| hot.batch.clone()).collect();
+            inputs.push(hot_scan(hot, projection)?);
+        }
+        if inputs.is_empty() {
+            return Ok(Arc::new(EmptyExec::new(projected(projection)?)));
+        }
+        UnionExec::try_new(inputs)
+    }
+}
+
+/// The schema of some of the event's columns.
+pub(crate) fn projected(projection: Option<&Vec<usize>>) -> Result<SchemaRef> {
+    Ok(match projection {
+        Some(columns) => Arc::new(schema().project(columns)?),
+        None => schema(),
+    })
+}
+
+/// Hot batches as a plan.
+pub(crate) fn hot_scan(
+    batches: Vec<RecordBatch>,
+    projection: Option<&Vec<usize>>,
+) -> Result<Arc<dyn ExecutionPlan>> {
+    Ok(MemorySourceConfig::try_new_exec(&[batches], schema(), projection.cloned())?)
+}
+
+/// A scan of segments.
+pub(crate) struct Files<'a> {
+    pub(crate) segments: &'a [Arc<Segment>],
+    pub(crate) projection: Option<&'a Vec<usize>>,
+    /// Over the event's columns; it prunes, it does not filter.
+    pub(crate) predicate: Option<&'a Arc<dyn PhysicalExpr>>,
+}
+
+impl Files<'_> {
+    /// In any order, over about so many partitions.
+    fn unordered(&self, partitions: usize, limit: Option<usize>) -> Result<Arc<dyn ExecutionPlan>> {
+        let mut groups = vec![Vec::new(); partitions.min(self.segments.len()).max(1)];
+        for (place, segment) in self.segments.iter().enumerate() {
+            let group = place % groups.len();
+            groups[group].push(file(segment));
+        }
+        let config = self.config()?.with_file_groups(groups.into_iter().map(FileGroup::new).collect());
+        Ok(DataSourceExec::from_data_source(config.with_limit(limit).build()))
+    }
+
+    /// Each segment a partition of its own, whose order is known to be that of segments.
+    pub(crate) fn ordered(&self) -> Result<Arc<dyn ExecutionPlan>> {
+        let groups = self.segments.iter().map(|segment| FileGroup::new(vec![file(segment)]));
+        let config = self.config()?.with_file_groups(groups.collect());
+        let config = match segment_order(&schema())? {
+            Some(order) => config.with_output_ordering(vec![order]),
+            None => config,
+        };
+        Ok(DataSourceExec::from_data_source(config.with_preserve_order(true).build()))
+    }
+
+    fn config(&self) -> Result<FileScanConfigBuilder> {
+        let mut source = ParquetSource::new(schema())
+            .with_enable_page_index(true)
+            .with_bloom_filter_on_read(true);
+        if let Some(predicate) = self.predicate {
+            source = source.with_predicate(Arc::clone(predicate));
+        }
+        FileScanConfigBuilder::new(store_url(), Arc::new(source))
+            .with_projection_indices(self.projection.cloned())
+    }
+}
+
+fn file(segment: &Segment) -> PartitionedFile {
+    PartitionedFile::new(segment.path.clone(), segment.bytes)
+}
+
+/// The order of rows in a segment, as far as the schema has its columns.
+pub(crate) fn segment_order(schema: &Schema) -> Result<Option<LexOrdering>> {
+    let columns = SORT_COLUMNS.iter().take_while(|name| schema.index_of(name).is_ok());
+    let order = columns.map(|name| Ok(PhysicalSortExpr::new_default(col(name, schema)?)));
+    Ok(LexOrdering::new(order.collect::<Result<Vec<_>>>()?))
+}

@@ -1,0 +1,136 @@
+//! Which segments may hold an answer, judged from the manifest alone: no footer is opened.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use arrow::array::{
+    ArrayRef, BooleanArray, StringArray, TimestampMicrosecondArray, UInt64Array,
+};
+use auditlake_lake::{Segment, Snapshot};
+use auditlake_model::columns::schema;
+use datafusion::common::pruning::PruningStatistics;
+use datafusion::common::{Column, ScalarValue};
+use datafusion::physical_expr::PhysicalExpr;
+use datafusion::physical_optimizer::pruning::PruningPredicateBuilder;
+
+use crate::error::QueryError;
+
+/// The segments of a snapshot that a predicate over the event columns does not rule out.
+pub(crate) fn candidates(
+    snapshot: &Snapshot,
+    predicate: Option<&Arc<dyn PhysicalExpr>>,
+) -> Result<Vec<Arc<Segment>>, QueryError> {
+    let segments = snapshot.segments();
+    let Some(predicate) = predicate else { return Ok(segments.to_vec()) };
+    let pruning = PruningPredicateBuilder::new()
+        .with_file_schema(schema())
+        .try_build(Arc::clone(predicate))?;
+    let kept = pruning.prune(&Known { segments })?;
+    let kept = segments.iter().zip(kept).filter(|(_, kept)| *kept);
+    Ok(kept.map(|(segment, _)| Arc::clone(segment)).collect())
+}
+
+/// What the manifest knows, as DataFusion asks for it.
+struct Known<'a> {
+    segments: &'a [Arc<Segment>],
+}
+
+/// One side of a range.
+#[derive(Clone, Copy)]
+enum Side {
+    Least,
+    Greatest,
+}
+
+impl Side {
+    fn of<T: Copy>(self, range: (T, T)) -> T {
+        match self {
+            Self::Least => range.0,
+            Self::Greatest => range.1,
+        }
+    }
+}
+
+impl Known<'_> {
+    fn bound(&self, column: &Column, side: Side) -> Option<ArrayRef> {
+        let times = |range: fn(&Segment) -> (i64, i64)| -> ArrayRef {
+            let times = self.segments.iter().map(|segment| side.of(range(segment)));
+            Arc::new(TimestampMicrosecondArray::from_iter_values(times).with_timezone("UTC"))
+        };
+        match column.name.as_str() {
+            "occurred_at" => Some(times(Segment::occurred_us)),
+            "recorded_at" => Some(times(Segment::recorded_us)),
+            "seq" => {
+                let spans = |segment: &Segment| {
+                    let seqs = segment.tenants.values().map(|span| side.of(span.seq));
+                    match side {
+                        Side::Least => seqs.min(),
+                        Side::Greatest => seqs.max(),
+                    }
+                };
+                let seqs: UInt64Array = self.segments.iter().map(|at| spans(at)).collect();
+                Some(Arc::new(seqs))
+            }
+            "tenant_id" => {
+                let names = |segment: &'_ Arc<Segment>| match side {
+                    Side::Least => segment.tenants.keys().next().cloned(),
+                    Side::Greatest => segment.tenants.keys().next_back().cloned(),
+                };
+                Some(Arc::new(self.segments.iter().map(names).collect::<StringArray>()))
+            }
+            name => {
+                let texts = self.segments.iter().map(|segment| {
+                    let (least, greatest) = segment.columns.get(name)?.0.as_ref()?;
+                    Some(side.of((least.as_str(), greatest.as_str())))
+                });
+                Some(Arc::new(texts.collect::<StringArray>()))
+            }
+        }
+    }
+}
+
+impl PruningStatistics for Known<'_> {
+    fn min_values(&self, column: &Column) -> Option<ArrayRef> {
+        self.bound(column, Side::Least)
+    }
+
+    fn max_values(&self, column: &Column) -> Option<ArrayRef> {
+        self.bound(column, Side::Greatest)
+    }
+
+    fn num_containers(&self) -> usize {
+        self.segments.len()
+    }
+
+    fn null_counts(&self, column: &Column) -> Option<ArrayRef> {
+        // Only one thing is known of nulls: a column without any value has nothing else.
+        let counts = self.segments.iter().map(|segment| {
+            segment.columns.get(&column.name).filter(|bounds| bounds.0.is_none()).map(|_| segment.rows)
+        });
+        Some(Arc::new(counts.collect::<UInt64Array>()))
+    }
+
+    fn row_counts(&self) -> Option<ArrayRef> {
+        Some(Arc::new(UInt64Array::from_iter_values(self.segments.iter().map(|at| at.rows))))
+    }
+
+    #[allow(clippy::mutable_key_type)] // The trait's signature.
+    fn contained(&self, column: &Column, values: &HashSet<ScalarValue>) -> Option<BooleanArray> {
+        if column.name != "tenant_id" {
+            return None;
+        }
+        let wanted: HashSet<&str> = values
+            .iter()
+            .map(|value| value.try_as_str().flatten())
+            .collect::<Option<HashSet<&str>>>()?;
+        let held = self.segments.iter().map(|segment| {
+            let held = segment.tenants.keys().filter(|name| wanted.contains(name.as_str())).count();
+            match held {
+                0 => Some(false),
+                all if all == segment.tenants.len() => Some(true),
+                _ => None,
+            }
+        });
+        Some(held.collect())
+    }
+}

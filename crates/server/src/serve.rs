@@ -1,0 +1,185 @@
+//! The API on a socket: accepts within a bound, cuts clients that do not speak, and at the end
+//! lets running requests finish. Every task is owned here and awaited before [`run`] returns.
+
+use std::io;
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use hyper::body::Incoming;
+use hyper::rt::Executor;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::server::conn::auto::Builder;
+use hyper_util::server::graceful::{GracefulShutdown, Watcher};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use tower::ServiceExt;
+
+use crate::config::ServerConfig;
+use crate::routes::app;
+use crate::state::AppState;
+
+/// The largest headers of a request.
+const MAX_HEADER_BYTES: usize = 64 << 10;
+/// Requests at a time on one HTTP/2 connection.
+const MAX_STREAMS: u32 = 128;
+/// How often a silent HTTP/2 connection is asked whether it lives, and how long it may think.
+const PING: Duration = Duration::from_secs(20);
+/// The waits after accepting failed.
+const BACKOFF: (Duration, Duration) = (Duration::from_millis(5), Duration::from_secs(1));
+
+/// Serves until `shutdown` is ready; then accepts no more, gives running requests the grace
+/// that the configuration says, breaks off the rest, and waits for all of it to be over.
+pub async fn run(
+    listener: TcpListener,
+    state: AppState,
+    shutdown: impl Future<Output = ()>,
+) -> io::Result<()> {
+    let address = listener.local_addr()?;
+    tracing::info!(%address, "listening");
+    let config = state.config().clone();
+    let (tasks, stopping) = (state.tasks().clone(), state.stopping().clone());
+    let slots = Arc::new(Semaphore::new(config.max_connections));
+    let server = Arc::new(Server {
+        http: http(&config, Owned { tasks: tasks.clone(), stopping: stopping.clone() }),
+        header_timeout: config.header_timeout,
+        router: app(state),
+    });
+    let graceful = GracefulShutdown::new();
+    let mut connections = JoinSet::new();
+    let mut shutdown = pin!(shutdown);
+    loop {
+        let (stream, slot) = tokio::select! {
+            () = &mut shutdown => break,
+            // Takes ended connections out of the set, and nothing else.
+            Some(_) = connections.join_next() => continue,
+            accepted = accept(&listener, &slots) => accepted,
+        };
+        let (server, watcher) = (Arc::clone(&server), graceful.watcher());
+        connections.spawn(async move { server.connection(stream, watcher, slot).await });
+    }
+    drop(listener);
+    let running = graceful.count();
+    tracing::info!(running, "stopping");
+    if tokio::time::timeout(config.shutdown_grace, graceful.shutdown()).await.is_err() {
+        tracing::warn!("requests still run after the grace of the shutdown; they are broken off");
+    }
+    stopping.cancel();
+    connections.shutdown().await;
+    tasks.close();
+    tasks.wait().await;
+    Ok(())
+}
+
+struct Server {
+    http: Builder<Owned>,
+    header_timeout: Duration,
+    router: Router,
+}
+
+impl Server {
+    async fn connection(&self, stream: TcpStream, watcher: Watcher, slot: OwnedSemaphorePermit) {
+        let asked = Arc::new(Notify::new());
+        let (router, first) = (self.router.clone(), Arc::clone(&asked));
+        let service = hyper::service::service_fn(move |request: hyper::Request<Incoming>| {
+            first.notify_one();
+            router.clone().oneshot(request)
+        });
+        let connection = self.http.serve_connection(TokioIo::new(stream), service).into_owned();
+        let mut connection = pin!(watcher.watch(connection));
+        // HTTP/1 has a timeout for headers, but it begins only when the first bytes have told
+        // the version of HTTP; a client that sends none of them would stay for ever.
+        let ended = tokio::select! {
+            ended = &mut connection => Some(ended),
+            () = asked.notified() => None,
+            () = tokio::time::sleep(self.header_timeout) => Some(Ok(())),
+        };
+        let ended = match ended {
+            Some(ended) => ended,
+            None => connection.await,
+        };
+        if let Err(error) = ended {
+            // Clients come and go; what matters was logged by the request.
+            tracing::debug!(%error, "a connection ended");
+        }
+        drop(slot);
+    }
+}
+
+/// The next connection, once there is room for one.
+async fn accept(
+    listener: &TcpListener,
+    slots: &Arc<Semaphore>,
+) -> (TcpStream, OwnedSemaphorePermit) {
+    let mut wait = BACKOFF.0;
+    let slot = match Arc::clone(slots).acquire_owned().await {
+        Ok(slot) => slot,
+        // Nobody closes the semaphore.
+        Err(_) => std::future::pending().await,
+    };
+    loop {
+        match listener.accept().await {
+            Ok((stream, _)) => {
+                // Answers are written whole; waiting for more to send only delays them.
+                if let Err(error) = stream.set_nodelay(true) {
+                    tracing::debug!(%error, "no TCP_NODELAY");
+                }
+                return (stream, slot);
+            }
+            Err(error) if is_clients(&error) => {}
+            Err(error) => {
+                // Most likely out of file descriptors: asking again at once would spin.
+                tracing::warn!(%error, "accepting a connection failed");
+                tokio::time::sleep(wait).await;
+                wait = (2 * wait).min(BACKOFF.1);
+            }
+        }
+    }
+}
+
+/// Whether accepting failed because the client had left.
+fn is_clients(error: &io::Error) -> bool {
+    use io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset};
+    matches!(error.kind(), ConnectionAborted | ConnectionRefused | ConnectionReset)
+}
+
+fn http(config: &ServerConfig, executor: Owned) -> Builder<Owned> {
+    let mut builder = Builder::new(executor);
+    builder
+        .http1()
+        .timer(TokioTimer::new())
+        .header_read_timeout(config.header_timeout)
+        .max_buf_size(MAX_HEADER_BYTES);
+    builder
+        .http2()
+        .timer(TokioTimer::new())
+        .keep_alive_interval(PING)
+        .keep_alive_timeout(PING)
+        .max_concurrent_streams(MAX_STREAMS)
+        .max_header_list_size(MAX_HEADER_BYTES as u32);
+    builder
+}
+
+/// Runs the requests of HTTP/2 connections as tasks that end with the server.
+#[derive(Clone)]
+struct Owned {
+    tasks: TaskTracker,
+    stopping: CancellationToken,
+}
+
+impl<F> Executor<F> for Owned
+where
+    F: Future + Send + 'static,
+    F::Output: Send + 'static,
+{
+    fn execute(&self, task: F) {
+        let stopping = self.stopping.clone();
+        drop(self.tasks.spawn(async move {
+            stopping.run_until_cancelled(task).await;
+        }));
+    }
+}
