@@ -1,6 +1,7 @@
 //! Settings: flags, then the environment (both through clap), then `auditlake.toml`.
 
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use anyhow::Context;
 use auditlake_lake::{LakeConfig, Root};
@@ -16,7 +17,17 @@ pub(crate) struct Settings {
     pub(crate) wal_dir: Option<PathBuf>,
     pub(crate) listen: String,
     engine: EngineConfig,
-    flush_interval_seconds: Option<u64>,
+    tuning: Tuning,
+}
+
+/// How the lake behaves, where the defaults do not suit.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Tuning {
+    flush_interval_ms: Option<u64>,
+    flush_bytes: Option<usize>,
+    compact_segments: Option<usize>,
+    removal_grace_ms: Option<u64>,
 }
 
 /// The file's keys; an unknown one is an error that names it.
@@ -29,7 +40,8 @@ struct File {
     query_memory_mib: Option<usize>,
     query_spill_gib: Option<u64>,
     spill_dir: Option<PathBuf>,
-    flush_interval_seconds: Option<u64>,
+    #[serde(default)]
+    tuning: Tuning,
 }
 
 impl Settings {
@@ -49,7 +61,7 @@ impl Settings {
             wal_dir: arguments.wal_dir.clone().or(file.wal_dir),
             listen: listen.unwrap_or_else(|| "127.0.0.1:7400".to_owned()),
             engine,
-            flush_interval_seconds: file.flush_interval_seconds,
+            tuning: file.tuning,
         })
     }
 
@@ -64,9 +76,15 @@ impl Settings {
         if let Some(wal_dir) = &self.wal_dir {
             config.wal_dir.clone_from(wal_dir);
         }
-        if let Some(seconds) = self.flush_interval_seconds {
-            config.flush_interval = std::time::Duration::from_secs(seconds);
+        let tuning = &self.tuning;
+        if let Some(ms) = tuning.flush_interval_ms {
+            config.flush_interval = Duration::from_millis(ms);
         }
+        if let Some(ms) = tuning.removal_grace_ms {
+            config.removal_grace = Duration::from_millis(ms);
+        }
+        config.flush_bytes = tuning.flush_bytes.unwrap_or(config.flush_bytes);
+        config.compact_segments = tuning.compact_segments.unwrap_or(config.compact_segments);
         Ok(config)
     }
 

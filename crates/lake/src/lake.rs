@@ -357,10 +357,15 @@ impl LakeReader {
 
     async fn load(&self) -> Result<Loaded, LakeError> {
         let loaded = manifest_log(&self.config).load().await?;
-        match loaded.torn.last() {
-            Some(version) if !self.config.wal_dir.is_dir() => Err(torn_commit(*version)),
-            _ => Ok(loaded),
+        let Some(newest) = loaded.torn.last() else { return Ok(loaded) };
+        let folder = &self.config.wal_dir;
+        if !folder.is_dir() {
+            return Err(torn_commit(*newest));
         }
+        let writer = read_writer_id(folder);
+        let applied = recovery::applied(&loaded.manifest.wal_applied, writer.as_deref());
+        check_covered(folder, applied, *newest)?;
+        Ok(loaded)
     }
 
     /// The lake as it is now: its segments, and what the writer's WAL holds behind them when

@@ -132,7 +132,7 @@ async fn a_zeroed_tail_is_cut() {
     for zeroed_from in last.step_by(13) {
         let mut wal = log.wal[..zeroed_from].to_vec();
         wal.resize(log.wal.len() + 4096, 0);
-        let site = log.place(&[(1, &wal)]);
+        let site = log.place(&[(1, &wal[..])]);
         opens_with(&site, FRAMES - 1, &format!("zeroes from byte {zeroed_from}")).await;
     }
 }
@@ -145,7 +145,7 @@ async fn garbage_behind_the_last_frame_is_cut() {
         [b"\0", b"{}\n", b"\xa7LWF", &[0xa7; 100], &[0xff; 5000], part_of_a_frame];
     for (number, garbage) in garbage.into_iter().enumerate() {
         let wal = [&log.wal[..], garbage].concat();
-        let site = log.place(&[(1, &wal)]);
+        let site = log.place(&[(1, &wal[..])]);
         opens_with(&site, FRAMES, &format!("garbage {number}")).await;
     }
 }
@@ -156,7 +156,7 @@ async fn a_flipped_bit_in_the_middle_is_refused() {
     for at in log.frames[1].clone() {
         let mut wal = log.wal.clone();
         wal[at] ^= 1 << (at % 8);
-        let site = log.place(&[(1, &wal)]);
+        let site = log.place(&[(1, &wal[..])]);
         let what = format!("byte {at} flipped");
         let detail = refused(&site, &file_name(1), Some(log.frames[1].start), &what).await;
         assert!(detail.contains("restore"), "what to do about it: {detail}");
@@ -169,13 +169,13 @@ async fn every_frame_but_the_last_is_guarded() {
     for frame in &log.frames[..log.frames.len() - 1] {
         let mut wal = log.wal.clone();
         wal[frame.end - 2] ^= 0x20;
-        let site = log.place(&[(1, &wal)]);
+        let site = log.place(&[(1, &wal[..])]);
         let what = format!("frame at {} changed", frame.start);
         refused(&site, &file_name(1), Some(frame.start), &what).await;
     }
     let mut header = log.wal.clone();
     header[3] ^= 1;
-    refused(&log.place(&[(1, &header)]), &file_name(1), Some(0), "header changed").await;
+    refused(&log.place(&[(1, &header[..])]), &file_name(1), Some(0), "header changed").await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -191,7 +191,7 @@ async fn frames_that_are_missing_double_or_swapped_are_refused() {
     ] {
         let body: Vec<u8> = order.into_iter().flat_map(|n| frame(n).to_vec()).collect();
         let wal = [header, &body[..]].concat();
-        refused(&log.place(&[(1, &wal)]), &file_name(1), Some(at), what).await;
+        refused(&log.place(&[(1, &wal[..])]), &file_name(1), Some(at), what).await;
     }
 }
 
@@ -199,18 +199,19 @@ async fn frames_that_are_missing_double_or_swapped_are_refused() {
 async fn several_files_are_one_log() {
     let log = Log::new().await;
     let (one, two, three) = (log.file(0..2), log.file(2..4), log.file(4..5));
-    opens_with(&log.place(&[(1, &one), (3, &two), (5, &three)]), FRAMES, "three files").await;
+    let site = log.place(&[(1, &one[..]), (3, &two[..]), (5, &three[..])]);
+    opens_with(&site, FRAMES, "three files").await;
 
-    let site = log.place(&[(1, &one), (5, &three)]);
+    let site = log.place(&[(1, &one[..]), (5, &three[..])]);
     let detail = refused(&site, &file_name(5), None, "the middle file is missing").await;
     assert!(detail.contains("3 to 4"), "{detail}");
-    let site = log.place(&[(3, &two), (5, &three)]);
+    let site = log.place(&[(3, &two[..]), (5, &three[..])]);
     let detail = refused(&site, &file_name(3), None, "the first file is missing").await;
     assert!(detail.contains("1 to 2"), "{detail}");
 
     let torn = &two[..two.len() - 1];
     let at = FILE_HEADER_BYTES + log.frames[2].len();
-    let site = log.place(&[(1, &one), (3, torn), (5, &three)]);
+    let site = log.place(&[(1, &one[..]), (3, torn), (5, &three[..])]);
     refused(&site, &file_name(3), Some(at), "a tail is torn, but not the last").await;
 }
 
@@ -219,17 +220,17 @@ async fn a_last_file_without_frames_is_no_loss() {
     let log = Log::new().await;
     let one = log.file(0..5);
     for length in 0..=FILE_HEADER_BYTES {
-        let site = log.place(&[(1, &one), (6, &log.wal[..length])]);
+        let site = log.place(&[(1, &one[..]), (6, &log.wal[..length])]);
         opens_with(&site, FRAMES, &format!("{length} bytes of a header")).await;
     }
-    let site = log.place(&[(1, &one), (6, &[0; FILE_HEADER_BYTES])]);
+    let site = log.place(&[(1, &one[..]), (6, &[0; FILE_HEADER_BYTES][..])]);
     opens_with(&site, FRAMES, "a zeroed header").await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_log_without_its_writers_name_is_refused() {
     let log = Log::new().await;
-    let site = log.place(&[(1, &log.wal)]);
+    let site = log.place(&[(1, &log.wal[..])]);
     std::fs::remove_file(site.wal_dir.join("WRITER")).unwrap();
     refused(&site, "WRITER", None, "whose events these are is not known").await;
     std::fs::write(site.wal_dir.join("WRITER"), &log.writer).unwrap();

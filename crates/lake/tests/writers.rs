@@ -75,7 +75,8 @@ async fn an_older_writer_is_fenced_and_its_events_come_back_once() {
     let sequence = [0, 1, 2, 4, 10, 11, 3, 5, 12].map(id);
     let content = read_flushed(&b, "both are done").await;
     assert_eq!(content.ids("acme"), sequence);
-    let head = &b.snapshot().manifest().tenants["acme"];
+    let snapshot = b.snapshot();
+    let head = &snapshot.manifest().tenants["acme"];
     assert_eq!((head.size, head.root), (9, root_of(content.rows("acme"))));
     let repeated = b.append(numbered("acme", 0, 0..13)).await.unwrap();
     assert_eq!((repeated.accepted, repeated.duplicates), (4, 9));
@@ -91,7 +92,7 @@ async fn compaction_of_a_fenced_writer_changes_nothing() {
     }
     let b = new.open().await;
     let before = read_flushed(&b, "taken over").await;
-    is_fenced(a.compact(2).await.map(drop), 1, 2);
+    is_fenced(a.compact(2).await.map(|_| ()), 1, 2);
     b.compact(2).await.unwrap();
     drop(b);
     let b = new.open().await;

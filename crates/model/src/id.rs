@@ -10,7 +10,8 @@ use crate::env::Environment;
 
 /// Gives an id to each event that came without one.
 pub trait IdSource {
-    /// The id of the event at `position` (0-based) of its request, whose JSON is `json`.
+    /// The id of the event at `position` of its request (its line, or its place in an
+    /// array), whose JSON is `json`.
     fn id(&mut self, position: usize, json: &[u8]) -> String;
 }
 

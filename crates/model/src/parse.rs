@@ -38,6 +38,10 @@ pub struct ParseOptions<'a> {
     pub ids: &'a mut dyn IdSource,
 }
 
+/// The most events of one request that are refused while others are taken; one more, and
+/// the whole request is.
+pub const MAX_REJECTED: usize = 1000;
+
 /// A client's events, and those refused when partial success was asked for.
 #[derive(Debug)]
 pub struct Parsed {
@@ -60,7 +64,9 @@ pub fn parse_events(body: &[u8], options: &mut ParseOptions<'_>) -> Result<Parse
             reader.take(element.get().as_bytes(), index + 1, options)?;
         }
     } else if is_one_object(trimmed) {
-        reader.take(trimmed, 1, options)?;
+        let blank = &body[..body.len() - body.trim_ascii_start().len()];
+        let line = 1 + memchr::memchr_iter(b'\n', blank).count();
+        reader.take(trimmed, line, options)?;
     } else {
         for (index, line) in Lines::new(body).enumerate() {
             if !line.trim_ascii().is_empty() {
@@ -83,17 +89,18 @@ impl Reader {
         line: usize,
         options: &mut ParseOptions<'_>,
     ) -> Result<(), ModelError> {
-        let outcome = Event::read(json, options.unknown)
-            .and_then(|event| self.builder.append(event, json, options.default_tenant, options.ids));
+        let outcome = Event::read(json, options.unknown).and_then(|event| {
+            self.builder.append(event, options.default_tenant, || options.ids.id(line, json))
+        });
         match outcome {
             Ok(()) => Ok(()),
             Err(Fault { key, reason }) => {
                 let rejection = Rejection { line, key, reason };
-                if options.partial {
-                    self.rejected.push(rejection);
-                    return Ok(());
+                if !options.partial || self.rejected.len() == MAX_REJECTED {
+                    return Err(ModelError::Event(rejection));
                 }
-                Err(ModelError::Event(rejection))
+                self.rejected.push(rejection);
+                Ok(())
             }
         }
     }

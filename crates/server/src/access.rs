@@ -6,8 +6,8 @@ use std::time::Instant;
 
 use auditlake_model::id::new_ulid;
 use axum::extract::{MatchedPath, Request, State};
-use axum::http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use axum::http::StatusCode;
+use axum::http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use futures::FutureExt;
@@ -25,7 +25,11 @@ const OPEN: [&str; 3] = ["/livez", "/readyz", "/metrics"];
 ///
 /// The line has neither query (filters name people) nor headers (they hold the key). Its
 /// seconds end with the headers of the answer; how an export's body went is logged there.
-pub(crate) async fn observe(State(state): State<AppState>, request: Request, next: Next) -> Response {
+pub(crate) async fn observe(
+    State(state): State<AppState>,
+    request: Request,
+    next: Next,
+) -> Response {
     let started = Instant::now();
     let id = new_ulid(state.environment()).to_string();
     let method = request.method().clone();

@@ -4,8 +4,8 @@
 use std::io::Read;
 
 use axum::body::{Body, HttpBody};
-use axum::http::header::{self, HeaderMap};
 use axum::http::StatusCode;
+use axum::http::header::{self, HeaderMap};
 use bytes::Bytes;
 use http_body_util::BodyExt;
 

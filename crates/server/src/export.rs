@@ -65,8 +65,7 @@ fn read(mut params: Params) -> Result<(Options, ScanRequest), Problem> {
     }
     options.check()?;
     let columns = params.take("columns")?.map(|list| columns(&list)).transpose()?;
-    let orders =
-        [("log", Order::Log), ("asc", Order::OldestFirst), ("desc", Order::NewestFirst)];
+    let orders = [("log", Order::Log), ("asc", Order::OldestFirst), ("desc", Order::NewestFirst)];
     let order = params.choice("order", &orders)?.unwrap_or_default();
     let limit = params.number("limit", 1..=usize::MAX)?;
     let filter = params.filter()?;

@@ -6,10 +6,10 @@ use auditlake_model::env::Environment;
 use auditlake_model::error::{ModelError, Rejection};
 use auditlake_model::id::{FreshIds, IdSource, KeyedIds};
 use auditlake_model::parse::{ParseOptions, Parsed, UnknownKeys, parse_events};
+use axum::Json;
 use axum::extract::{Request, State};
 use axum::http::header::{HeaderMap, HeaderName};
 use axum::response::{IntoResponse, Response};
-use axum::Json;
 use bytes::Bytes;
 use serde::Serialize;
 

@@ -50,18 +50,14 @@ pub(crate) async fn get(
         Page::read(stream, limit).await
     };
     let page = state.in_time(read).await??;
-    let next = page.continues.map(|after| {
-        Cursor { newest_first, filter: fingerprint, recorded_to_us, after }.encode()
-    });
+    let next = page
+        .continues
+        .map(|after| Cursor { newest_first, filter: fingerprint, recorded_to_us, after }.encode());
     Ok(render(&page.events, next.as_deref()))
 }
 
 /// A cursor is a place in one list; in another it would skip events without a word.
-fn check(
-    cursor: &Cursor,
-    fingerprint: [u8; 8],
-    newest_first: Option<bool>,
-) -> Result<(), Problem> {
+fn check(cursor: &Cursor, fingerprint: [u8; 8], newest_first: Option<bool>) -> Result<(), Problem> {
     if cursor.filter != fingerprint {
         let reason = "belongs to another filter; repeat the filter of the first page, or leave \
                       the cursor out to begin anew";

@@ -130,7 +130,8 @@ pub(crate) fn draft(events: &[String]) -> Draft {
         partial: false,
         ids: &mut FreshIds(&environment),
     };
-    parse_events(events.join("\n").as_bytes(), &mut options).expect("good events").draft
+    let array = format!("[{}]", events.join(","));
+    parse_events(array.as_bytes(), &mut options).expect("good events").draft
 }
 
 /// Events of one tenant and day with these ids.
@@ -209,7 +210,7 @@ pub(crate) async fn read(snapshot: &Snapshot, what: &str) -> Content {
         let sha256 = format!("{:x}", Sha256::digest(&bytes));
         assert_eq!(sha256, segment.sha256, "{what}: hash of {path}");
         let reader = ParquetRecordBatchReaderBuilder::try_new(bytes)
-            .and_then(ParquetRecordBatchReaderBuilder::build)
+            .and_then(|builder| builder.build())
             .unwrap_or_else(|e| panic!("{what}: {path}: {e}"));
         let read: Vec<RecordBatch> = reader.map(|batch| batch.expect("a batch")).collect();
         let rows: usize = read.iter().map(RecordBatch::num_rows).sum();

@@ -13,7 +13,6 @@ use arrow::datatypes::Int32Type;
 use super::event::{Event, Fault};
 use crate::columns::{CLASSIFICATIONS, COLUMNS, Kind, MAX_DATA_BYTES, OUTCOMES, at};
 use crate::draft::Draft;
-use crate::id::IdSource;
 use crate::text::{escape_into, minify_inside, minify_into};
 
 /// The longest text of one column, in bytes.
@@ -72,12 +71,10 @@ impl Builder {
     pub(super) fn append(
         &mut self,
         mut event: Event<'_>,
-        json: &[u8],
         default_tenant: Option<&str>,
-        ids: &mut dyn IdSource,
+        id: impl FnOnce() -> String,
     ) -> Result<(), Fault> {
-        let position = self.rows;
-        event.text[at::ID].get_or_insert_with(|| Cow::Owned(ids.id(position, json)));
+        event.text[at::ID].get_or_insert_with(|| Cow::Owned(id()));
         if let (None, Some(tenant)) = (&event.text[at::TENANT_ID], default_tenant) {
             event.text[at::TENANT_ID] = Some(Cow::Owned(tenant.to_owned()));
         }

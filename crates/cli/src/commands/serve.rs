@@ -1,0 +1,52 @@
+//! `serve`: the HTTP API, until the process is asked to end.
+
+use std::io::Write;
+use std::sync::Arc;
+
+use anyhow::Context;
+use auditlake_model::env::Environment;
+use auditlake_server::{AppState, Keys, ServerConfig};
+use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
+
+use crate::settings::Settings;
+
+pub(crate) async fn run(settings: &Settings) -> anyhow::Result<()> {
+    let environment = Environment::system();
+    let lake = Arc::new(super::open(settings).await?);
+    let mut keys = Keys::load(lake.documents()).await?;
+    let first_key = keys.first_operator(lake.documents(), &environment).await?;
+    let listener = TcpListener::bind(&settings.listen)
+        .await
+        .with_context(|| format!("listening on {}", settings.listen))?;
+    let listen = listener.local_addr()?;
+    // Scripts wait for these lines: they must not stay in a buffer.
+    let mut out = std::io::stdout();
+    if let Some(key) = first_key {
+        writeln!(out, "operator key (shown only now): {key}")?;
+    }
+    writeln!(out, "auditlake listens on http://{listen}")?;
+    out.flush()?;
+    let config = ServerConfig { listen, ..ServerConfig::default() };
+    let state = AppState::new(Arc::clone(&lake), settings.engine()?, environment, keys, config);
+    auditlake_server::run(listener, state, asked_to_end()).await?;
+    match Arc::try_unwrap(lake) {
+        Ok(lake) => Ok(lake.close().await?),
+        // Every task of the server has ended, so this cannot be; the WAL has it all anyway.
+        Err(_) => anyhow::bail!("the lake is still in use; it was not flushed"),
+    }
+}
+
+/// Resolves at SIGINT or SIGTERM.
+async fn asked_to_end() {
+    let (Ok(mut interrupt), Ok(mut terminate)) =
+        (signal(SignalKind::interrupt()), signal(SignalKind::terminate()))
+    else {
+        return std::future::pending().await;
+    };
+    tokio::select! {
+        _ = interrupt.recv() => {}
+        _ = terminate.recv() => {}
+    }
+    tracing::info!("ending: running requests are finished first");
+}

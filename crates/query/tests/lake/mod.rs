@@ -1,0 +1,178 @@
+//! A lake of sample events in a temporary folder, and what is to be expected of it, computed
+//! row by row without the query engine.
+
+use arrow::array::{Array, AsArray, RecordBatch};
+use arrow::compute::cast;
+use arrow::datatypes::{DataType, TimestampMicrosecondType, UInt64Type};
+use auditlake_lake::{Lake, LakeConfig, Root, Snapshot};
+use auditlake_model::columns::{COLUMNS, at};
+use auditlake_model::env::Environment;
+use auditlake_model::filter::{Filter, Range};
+use auditlake_model::id::FreshIds;
+use auditlake_model::parse::{ParseOptions, UnknownKeys, parse_events};
+use auditlake_model::sample::{Sample, SampleConfig};
+
+/// Where the events are when they are asked for.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Sealing {
+    Hot,
+    Segments,
+    Compacted,
+    HalfAndHalf,
+}
+
+pub(crate) struct TestLake {
+    lake: Lake,
+    _folder: tempfile::TempDir,
+    rows: Vec<RecordBatch>,
+}
+
+impl TestLake {
+    /// Sample events over four days, appended in ten batches.
+    pub(crate) async fn new(events: u64, sealing: Sealing) -> Self {
+        let config = SampleConfig { events, days: 4, tenants: 3, ..SampleConfig::default() };
+        let mut sample = Sample::new(config);
+        let batches = (0..10).map(|_| {
+            let mut lines = Vec::new();
+            sample.write(usize::try_from(events / 10).expect("small"), &mut lines);
+            lines
+        });
+        Self::of(batches.collect(), sealing).await
+    }
+
+    /// Many events of several tenants in the same few microseconds.
+    pub(crate) async fn with_equal_times(events: usize) -> Self {
+        let lines = (0..events).map(|number| {
+            format!(
+                "{{\"type\":\"a.b\",\"occurred_at\":\"2026-01-0{}T00:00:00.00000{}Z\",\
+                 \"tenant_id\":\"t{}\"}}\n",
+                1 + number % 2,
+                number % 3,
+                number % 4,
+            )
+        });
+        let lines: Vec<String> = lines.collect();
+        let batches = lines.chunks(events / 5).map(|chunk| chunk.concat().into_bytes());
+        Self::of(batches.collect(), Sealing::HalfAndHalf).await
+    }
+
+    async fn of(batches: Vec<Vec<u8>>, sealing: Sealing) -> Self {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let root = Root::open(folder.path().to_str().expect("text"), true, []).expect("a root");
+        let environment = Environment::system();
+        let lake = Lake::open(LakeConfig::new(root), environment.clone()).await.expect("a lake");
+        let half = batches.len() / 2;
+        for (index, lines) in batches.iter().enumerate() {
+            let mut options = ParseOptions {
+                unknown: UnknownKeys::Refuse,
+                default_tenant: None,
+                partial: false,
+                ids: &mut FreshIds(&environment),
+            };
+            let parsed = parse_events(lines, &mut options).expect("sample events are good");
+            lake.append(parsed.draft).await.expect("an append");
+            let flushed = match sealing {
+                Sealing::Hot => false,
+                Sealing::HalfAndHalf => index < half,
+                Sealing::Segments | Sealing::Compacted => true,
+            };
+            if flushed {
+                lake.flush().await.expect("a flush");
+            }
+        }
+        if matches!(sealing, Sealing::Compacted) {
+            lake.compact(2).await.expect("a compaction");
+        }
+        let rows = all_rows(&lake.snapshot()).await;
+        Self { lake, _folder: folder, rows }
+    }
+
+    pub(crate) fn snapshot(&self) -> Snapshot {
+        self.lake.snapshot()
+    }
+
+    pub(crate) async fn close(self) {
+        self.lake.close().await.expect("a clean end");
+    }
+
+    /// Time, tenant and seq of every event.
+    pub(crate) fn places(&self) -> Vec<(i64, String, u64)> {
+        self.places_where(&Filter::default())
+    }
+
+    /// The same for those that a filter means.
+    pub(crate) fn places_where(&self, filter: &Filter) -> Vec<(i64, String, u64)> {
+        let mut places = Vec::new();
+        for batch in &self.rows {
+            let texts: Vec<_> = batch
+                .columns()
+                .iter()
+                .map(|column| cast(column, &DataType::Utf8).expect("text"))
+                .collect();
+            let text = |column: usize, row: usize| {
+                let array = texts[column].as_string::<i32>();
+                array.is_valid(row).then(|| array.value(row))
+            };
+            for row in 0..batch.num_rows() {
+                let time = |column: usize| {
+                    batch.column(column).as_primitive::<TimestampMicrosecondType>().value(row)
+                };
+                let occurred = time(at::OCCURRED_AT);
+                let tenant = text(at::TENANT_ID, row).unwrap_or_default().to_owned();
+                let seq = batch.column(at::SEQ).as_primitive::<UInt64Type>().value(row);
+                if holds(filter, occurred, time(at::RECORDED_AT), |column| text(column, row)) {
+                    places.push((occurred, tenant, seq));
+                }
+            }
+        }
+        places
+    }
+}
+
+fn within(range: Range, time: i64) -> bool {
+    range.from_us.is_none_or(|from| time >= from) && range.to_us.is_none_or(|to| time < to)
+}
+
+fn holds<'a>(
+    filter: &Filter,
+    occurred: i64,
+    recorded: i64,
+    text: impl Fn(usize) -> Option<&'a str>,
+) -> bool {
+    let searched = [
+        "type", "actor_id", "actor_label", "actor_email", "target_kind", "target_id",
+        "target_label", "reason", "data",
+    ];
+    within(filter.occurred, occurred)
+        && within(filter.recorded, recorded)
+        && filter.terms.iter().all(|term| {
+            let cell = text(term.column);
+            let any = |matches: &[auditlake_model::filter::Match]| {
+                cell.is_some_and(|cell| matches.iter().any(|matched| matched.holds(cell)))
+            };
+            (term.any.is_empty() || any(&term.any)) && !any(&term.none)
+        })
+        && filter.contains.iter().all(|wanted| {
+            let wanted = wanted.to_lowercase();
+            COLUMNS.iter().enumerate().any(|(position, column)| {
+                searched.contains(&column.name)
+                    && text(position).is_some_and(|cell| cell.to_lowercase().contains(&wanted))
+            })
+        })
+}
+
+/// Every row, read from hot batches and straight from the Parquet files.
+async fn all_rows(snapshot: &Snapshot) -> Vec<RecordBatch> {
+    let mut rows: Vec<RecordBatch> = snapshot.hot().iter().map(|hot| hot.batch.clone()).collect();
+    for segment in snapshot.segments() {
+        let path = object_store::path::Path::from(segment.path.as_str());
+        let bytes = snapshot.store().get_opts(&path, Default::default()).await.expect("a segment");
+        let bytes = bytes.bytes().await.expect("its bytes");
+        let reader = parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder::try_new(bytes)
+            .expect("a Parquet file")
+            .build()
+            .expect("a reader");
+        rows.extend(reader.map(|batch| batch.expect("a batch")));
+    }
+    rows
+}

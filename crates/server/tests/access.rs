@@ -1,0 +1,123 @@
+//! Around every request: keys, ids, wrong paths and methods, probes, metrics.
+
+#![allow(clippy::unwrap_used)] // a test that cannot go on fails
+
+mod harness;
+
+use std::time::Duration;
+
+use auditlake_model::env::Environment;
+use auditlake_server::Keys;
+use axum::body::Body;
+use axum::http::{Method, Request};
+use harness::{Server, events};
+
+async fn with_authorization(server: &Server, value: Option<&str>) -> harness::Answer {
+    let mut request = Request::builder().uri("/v1/events");
+    if let Some(value) = value {
+        request = request.header("authorization", value);
+    }
+    server.send(request.body(Body::empty()).unwrap()).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn strangers_get_one_answer_whatever_is_wrong_with_their_key() {
+    let server = Server::start().await;
+    let other = Server::start().await.key;
+    let mistyped = format!("Bearer {}x", &server.key[..server.key.len() - 1]);
+    let wrong = [
+        None,
+        Some("Bearer"),
+        Some("Bearer "),
+        Some("Basic dXNlcjpwYXNz"),
+        Some(mistyped.as_str()),
+        Some(other.as_str()),
+    ];
+    let mut bodies = Vec::new();
+    for value in wrong {
+        let answer = with_authorization(&server, value).await;
+        answer.problem(401, &["a valid key is needed"]);
+        assert_eq!(answer.header("www-authenticate"), "Bearer");
+        bodies.push(answer.body);
+    }
+    let unknown = format!("Bearer {other}");
+    bodies.push(with_authorization(&server, Some(&unknown)).await.body);
+    assert!(bodies.windows(2).all(|pair| pair[0] == pair[1]));
+    let known = format!("bearer {}", server.key);
+    assert_eq!(with_authorization(&server, Some(&known)).await.status, 200);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_first_key_is_made_once_and_found_again() {
+    let server = Server::start().await;
+    let documents = server.lake.documents();
+    let mut keys = Keys::load(documents).await.unwrap();
+    let second = keys.first_operator(documents, &Environment::system()).await.unwrap();
+    assert_eq!(second, None);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn everything_but_probes_and_metrics_needs_a_key() {
+    let server = Server::start().await;
+    for (path, status) in [
+        ("/livez", 200),
+        ("/readyz", 200),
+        ("/metrics", 200),
+        ("/v1/events", 401),
+        ("/v1/events/export", 401),
+        ("/v1/events/evt_1", 401),
+        ("/nowhere", 401),
+        ("/livez/", 401),
+    ] {
+        let request = Request::builder().uri(path).body(Body::empty()).unwrap();
+        assert_eq!(server.send(request).await.status, status, "{path}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn wrong_paths_and_methods_are_problems() {
+    let server = Server::start().await;
+    server.get("/v1/nowhere?q=secret").await.problem(404, &["there is no /v1/nowhere"]);
+    let request = server.request(Method::DELETE, "/v1/events").body(Body::empty()).unwrap();
+    let answer = server.send(request).await;
+    answer.problem(405, &["does not take DELETE"]);
+    let allowed = answer.header("allow");
+    assert!(allowed.contains("GET") && allowed.contains("POST"), "{allowed}");
+    let answer = server.post("/v1/events/export", "").await;
+    answer.problem(405, &[]);
+    assert!(!answer.header("allow").contains("POST"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn answers_have_an_id_each_and_lie_in_no_cache() {
+    let server = Server::start().await;
+    let (one, two) = (server.get("/v1/events").await, server.get("/livez").await);
+    assert_eq!(one.header("x-request-id").len(), 26);
+    assert_ne!(one.header("x-request-id"), two.header("x-request-id"));
+    assert_eq!(one.header("cache-control"), "no-store");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn metrics_count_what_happened() {
+    let server = Server::start().await;
+    server.take(&events("m", 3)).await;
+    server.take(&events("m", 2)).await;
+    server.post("/v1/events", "{}").await.problem(400, &[]);
+    server.get("/v1/made/up").await.problem(404, &[]);
+    let at_once = Duration::ZERO;
+    server.metric("auditlake_events_accepted_total 3", at_once).await;
+    server.metric("auditlake_events_duplicates_total 2", at_once).await;
+    server.metric("auditlake_events_rejected_total 1", at_once).await;
+    server.metric("auditlake_exports_running 0", at_once).await;
+    server.metric("auditlake_segments 0", at_once).await;
+    let metrics = server.get("/metrics").await;
+    assert!(metrics.header("content-type").starts_with("application/openmetrics-text"));
+    let text = metrics.text();
+    assert!(text.contains(r#"auditlake_requests_total{route="/v1/events",status="200"} 2"#));
+    assert!(text.contains(r#"auditlake_requests_total{route="unknown",status="404"} 1"#));
+    assert!(!text.contains("made/up"), "a path that a client made up is no label");
+    assert!(text.contains("auditlake_request_seconds_bucket"));
+    server.lake.flush().await.unwrap();
+    server.metric("auditlake_segments 1", at_once).await;
+    server.metric("auditlake_hot_bytes 0", at_once).await;
+}
