@@ -40,11 +40,11 @@ class Failed(Exception):
 
 def arguments():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--auditlake", required=True, type=Path, help="the binary, built with --release")
+    parser.add_argument("--auditlake", required=True, type=Path, help="the binary (--release)")
     parser.add_argument("--events", type=int, default=1_000_000)
     parser.add_argument("--runs", type=int, default=5)
     parser.add_argument("--threads", type=int, default=2, help="threads and processors for each")
-    parser.add_argument("--work", required=True, type=Path, help="a folder on disk; its lake is kept")
+    parser.add_argument("--work", required=True, type=Path, help="a folder on disk; keeps the lake")
     parser.add_argument("--tasks", nargs="+", choices=TASKS, default=TASKS)
     parser.add_argument("--peers", nargs="*", choices=PEERS, default=PEERS)
     parser.add_argument("--timeout", type=int, default=1800, help="seconds that one run may take")
@@ -127,9 +127,10 @@ class Bench:
         stamp, wanted = self.given.work / "lake.json", {"events": self.given.events}
         if not (stamp.exists() and json.loads(stamp.read_text()) == wanted):
             if self.lake.exists():
-                sys.exit(f"{self.lake} is not a lake of {self.given.events} events; remove it first")
+                sys.exit(f"{self.lake} does not have {self.given.events} events; remove it first")
             print(f"making a lake of {self.given.events:,} events …", file=sys.stderr)
-            self.ours("quickstart", "--events", self.given.events, "--no-serve", "--lake", self.lake)
+            self.ours("quickstart", "--events", self.given.events, "--no-serve",
+                      "--lake", self.lake)
             shutil.rmtree(self.lake / "exports" / "quickstart", ignore_errors=True)
             # Segments that were merged stay for a while, and a peer would read them twice.
             tuning = self.given.work / "compact.toml"
@@ -146,8 +147,9 @@ class Bench:
         wanted, _ = self.worker("pyarrow", "filtered", files=self.files, filter=self.filter)
         self.expected = dict.fromkeys(TASKS, self.given.events) | {"filtered": wanted}
         self.bytes = sum(os.path.getsize(file) for file in self.files)
-        print(f"{self.given.events:,} events in {len(self.files)} files, {self.bytes / 1e6:.0f} MB; "
-              f"filtered: {wanted:,} of {tenant}", file=sys.stderr)
+        size = f"{len(self.files)} files, {self.bytes / 1e6:.0f} MB"
+        print(f"{self.given.events:,} events in {size}; filtered: {wanted:,} of {tenant}",
+              file=sys.stderr)
 
     def rows_of(self, files):
         return self.worker("pyarrow", "rows", files=[str(file) for file in files])[0]
@@ -202,8 +204,8 @@ class Bench:
                       "-o", scratch / "in.ndjson")
         field = [OURS, *self.given.peers]
         runs, failed = {name: [] for name in field}, {}
-        for round in range(self.given.runs):
-            turn = round % len(field)
+        for number in range(self.given.runs):
+            turn = number % len(field)
             for name in field[turn:] + field[:turn]:
                 if name in failed:
                     continue
@@ -212,7 +214,7 @@ class Bench:
                 except Failed as reason:
                     failed[name] = str(reason)
                     print(f"{task}: {name} failed: {reason}", file=sys.stderr)
-            print(f"{task}: round {round + 1} of {self.given.runs}", file=sys.stderr)
+            print(f"{task}: round {number + 1} of {self.given.runs}", file=sys.stderr)
         remove(scratch / "in.ndjson")
         return [self.summary(task, name, runs[name], failed.get(name)) for name in field]
 
@@ -277,13 +279,14 @@ def main():
         bench.prepare()
     except Failed as reason:
         sys.exit(f"cannot prepare: {reason}")
-    with tempfile.TemporaryDirectory(prefix="auditlake-peers-", dir=scratch_parent(given)) as scratch:
+    parent = scratch_parent(given)
+    with tempfile.TemporaryDirectory(prefix="auditlake-peers-", dir=parent) as scratch:
         rows = [row for task in given.tasks for row in bench.task(task, Path(scratch))]
     table(rows)
     if given.json:
         facts = {"events": given.events, "threads": given.threads, "runs": given.runs,
                  "files": len(bench.files), "bytes": bench.bytes, "filter": bench.filter,
-                 "machine": platform.machine(), "scratch": str(Path(scratch).parent),
+                 "machine": platform.machine(), "scratch": str(parent),
                  "results": rows}
         given.json.write_text(json.dumps(facts, indent=1) + "\n")
     if any(row["contestant"] == OURS and row["failed"] for row in rows):

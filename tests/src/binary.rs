@@ -90,8 +90,9 @@ impl Server {
                 }
                 return Err(Died { status, log: self.last_words() });
             }
-            let last_words = || self.last_words();
-            assert!(started.elapsed() < START, "no server after {START:?}: {}", last_words());
+            if started.elapsed() > START {
+                panic!("no server after {START:?}: {}", self.last_words());
+            }
             tokio::time::sleep(LOOK).await;
         }
     }
@@ -137,10 +138,16 @@ impl Server {
         None
     }
 
+    /// Its log, and that of the servers before it on the same lake.
+    #[must_use]
+    pub fn log(&self) -> String {
+        std::fs::read_to_string(&self.log).unwrap_or_default()
+    }
+
     /// The end of its log.
     #[must_use]
     pub fn last_words(&self) -> String {
-        let text = std::fs::read_to_string(&self.log).unwrap_or_default();
+        let text = self.log();
         let lines: Vec<&str> = text.lines().collect();
         lines[lines.len().saturating_sub(20)..].join("\n")
     }

@@ -14,4 +14,4 @@ pub use check::{Content, Row, read_beside, read_flushed};
 pub use http::{Answer, Http, Target};
 pub use ingest::{Batch, Client, Crowd, Ended, Event, Feeding};
 pub use mount::{Image, Mounted, cut_power, tmpfs};
-pub use site::{Ran, Site};
+pub use site::{RESTLESS, Ran, Site};

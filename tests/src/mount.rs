@@ -4,8 +4,12 @@
 use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::time::{Duration, Instant};
 
-use rustix::ioctl::{Setter, ioctl, opcode};
+use rustix::ioctl::{Opcode, Setter, ioctl, opcode};
+
+/// How long the last file may take to be closed.
+const CLOSING: Duration = Duration::from_secs(5);
 
 /// A mounted file system; unmounted when this is dropped.
 #[derive(Debug)]
@@ -16,9 +20,13 @@ pub struct Mounted {
 }
 
 impl Mounted {
-    /// Unmounts it, which nobody who uses it any more would allow.
+    /// Unmounts it; a file that is just being closed is waited for.
     pub fn unmount(mut self) {
-        run(Command::new("umount").arg(&self.folder)).expect("nobody uses the file system");
+        let started = Instant::now();
+        while let Err(reason) = run(Command::new("umount").arg(&self.folder)) {
+            assert!(started.elapsed() < CLOSING, "somebody still uses the file system: {reason}");
+            std::thread::sleep(Duration::from_millis(20));
+        }
         self.is_mounted = false;
     }
 }
@@ -76,7 +84,7 @@ fn run(command: &mut Command) -> Result<(), String> {
 }
 
 /// `EXT4_IOC_SHUTDOWN`, from the kernel's `fs/ext4/ext4.h`.
-const EXT4_IOC_SHUTDOWN: opcode::Opcode = opcode::read::<u32>(b'X', 125);
+const EXT4_IOC_SHUTDOWN: Opcode = opcode::read::<u32>(b'X', 125);
 /// `EXT4_GOING_FLAGS_NOLOGFLUSH`: not even the journal is written any more.
 const NO_LOG_FLUSH: u32 = 2;
 

@@ -12,6 +12,16 @@ use tempfile::TempDir;
 use crate::binary::{Died, Server, binary};
 use crate::http::Http;
 
+/// Settings under which flush, commit, compaction and deletion all come within a fraction of
+/// a second of any load.
+pub const RESTLESS: &str = "\
+[tuning]
+flush_interval_ms = 50
+flush_bytes = 65536
+compact_segments = 3
+removal_grace_ms = 0
+";
+
 /// Where a lake lives; all of it is gone when this is dropped.
 #[derive(Debug)]
 pub struct Site {
@@ -84,11 +94,9 @@ impl Site {
         site
     }
 
-    /// The same, with the lake somewhere else, such as on a disk that is to fail.
-    #[must_use]
-    pub fn with_lake(mut self, lake: PathBuf) -> Self {
+    /// Has the lake somewhere else, such as on a disk that is to fail.
+    pub fn move_lake(&mut self, lake: PathBuf) {
         self.lake = lake;
-        self
     }
 
     /// Writes the settings file.

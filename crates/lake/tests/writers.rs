@@ -160,10 +160,8 @@ async fn a_reader_sees_what_is_hot() {
 async fn write_on(lake: Arc<Lake>, acknowledged: Arc<AtomicU64>, stop: Arc<AtomicBool>) {
     let mut number = 0;
     while !stop.load(Ordering::SeqCst) {
-        let events = [
-            event("acme", i64::from(number % 2), &id(number)),
-            event("globex", 0, &id(number)),
-        ];
+        let events =
+            [event("acme", i64::from(number % 2), &id(number)), event("globex", 0, &id(number))];
         lake.append(draft(&events)).await.expect("an append");
         acknowledged.fetch_add(2, Ordering::SeqCst);
         number += 1;

@@ -292,7 +292,7 @@ proptest! {
         if let Ok(parsed) = parse_events(&line, &mut options) {
             let rows = parsed.draft.rows();
             let seq: UInt64Array = (0..rows as u64).map(Some).collect();
-            let recorded_at: TimestampMicrosecondArray = (0..rows).map(|_| Some(0)).collect();
+            let recorded_at: TimestampMicrosecondArray = (0..rows).map(|_| Some(0_i64)).collect();
             let batch = parsed.draft.seal(seq, recorded_at).unwrap();
             prop_assert_eq!(parse_lines(lines_of(&batch).as_bytes()).unwrap(), batch);
         }

@@ -223,6 +223,9 @@ impl<'a> EventVisitor<'_, 'a> {
     /// The first of `targets` is the target; the whole list stays in `data`.
     fn targets<A: MapAccess<'a>>(&mut self, map: &mut A) -> Result<(), A::Error> {
         let raw: &'a RawValue = map.next_value()?;
+        if raw.get() == "null" {
+            return Ok(());
+        }
         let list: Vec<&'a RawValue> = serde_json::from_str(raw.get())
             .map_err(|_| self.refuse::<A::Error>("targets", "must be an array of objects"))?;
         let Some(first) = list.first() else { return Ok(()) };

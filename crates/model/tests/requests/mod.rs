@@ -32,7 +32,11 @@ pub(crate) fn instead(key: &str, value: &str) -> String {
     format!("{},\"{key}\":{value}}}", without(key).trim_end_matches('}'))
 }
 
-pub(crate) fn parse(body: &[u8], unknown: UnknownKeys, partial: bool) -> Result<Parsed, ModelError> {
+pub(crate) fn parse(
+    body: &[u8],
+    unknown: UnknownKeys,
+    partial: bool,
+) -> Result<Parsed, ModelError> {
     let environment = Environment::system();
     let ids = &mut FreshIds(&environment);
     parse_events(body, &mut ParseOptions { unknown, default_tenant: None, partial, ids })
