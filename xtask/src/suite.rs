@@ -16,7 +16,9 @@ pub(crate) fn run_tests(
     steps.run("nextest installed", || install_nextest(workspace))?;
     steps.run("tests", || {
         let mut command = workspace.cargo();
-        command.args(["nextest", "run", "--workspace"]).args(nextest_args);
+        // The tests of crashes make the binary die at named places.
+        command.args(["nextest", "run", "--workspace", "--features", "auditlake-cli/failpoints"]);
+        command.args(nextest_args);
         run(command.env("AUDITLAKE_TEST_PYTHON", &python))
     })?;
     steps.run("doc tests", || run(workspace.cargo().args(["test", "--workspace", "--doc"])))

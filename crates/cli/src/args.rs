@@ -195,9 +195,9 @@ impl FilterArgs {
             ("q", &self.q),
         ];
         let ranges = ranges.into_iter().filter_map(|(name, value)| Some((name, value.as_deref()?)));
-        let terms = terms.into_iter().flat_map(|(name, values)| {
-            values.iter().map(move |value| (name, value.as_str()))
-        });
+        let terms = terms
+            .into_iter()
+            .flat_map(|(name, values)| values.iter().map(move |value| (name, value.as_str())));
         ranges.chain(terms).collect()
     }
 }

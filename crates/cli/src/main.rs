@@ -20,7 +20,8 @@ const FAILED: u8 = 1;
 fn main() -> ExitCode {
     // clap itself exits with 2 on wrong usage.
     let arguments = Arguments::parse();
-    let filter = EnvFilter::try_from_env("AUDITLAKE_LOG").unwrap_or_else(|_| EnvFilter::new("info"));
+    let filter =
+        EnvFilter::try_from_env("AUDITLAKE_LOG").unwrap_or_else(|_| EnvFilter::new("info"));
     tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
     #[cfg(feature = "failpoints")]
     let _failpoints = fail::FailScenario::setup();

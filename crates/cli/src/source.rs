@@ -167,7 +167,7 @@ mod tests {
 
     #[test]
     fn chunks_end_at_line_ends_and_lose_nothing() {
-        let long = [b'x'; 3 << 20];
+        let long = vec![b'x'; 3 << 20];
         let text: Vec<u8> =
             (0..5).flat_map(|_| long.iter().copied().chain([b'\n'])).chain(*b"tail").collect();
         let text: &'static [u8] = Box::leak(text.into_boxed_slice());

@@ -74,7 +74,8 @@ impl Documents {
             .map_err(LakeError::store(&folder))?;
         let mut newest = std::collections::BTreeMap::new();
         for meta in listing {
-            let parts: Vec<String> = meta.location.parts().map(|part| part.as_ref().into()).collect();
+            let parts: Vec<String> =
+                meta.location.parts().map(|part| part.as_ref().into()).collect();
             if let ([_, _, id, _], Some(version)) =
                 (parts.as_slice(), paths::version(&meta.location))
             {

@@ -123,7 +123,9 @@ pub(crate) fn sync_parent(path: &FsPath) -> std::io::Result<()> {
 }
 
 /// Runs blocking file work off the reactor.
-async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T> + Send + 'static) -> Result<T> {
+async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T> + Send + 'static,
+) -> Result<T> {
     tokio::task::spawn_blocking(work)
         .await
         .map_err(|source| Error::Generic { store: "durable", source: Box::new(source) })?

@@ -1,7 +1,5 @@
-//! A lake open for writing, and a lake open for reading only.
+//! A lake open for writing.
 
-use std::fs::File;
-use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex as SyncMutex, PoisonError};
 use std::thread::JoinHandle;
 
@@ -15,15 +13,13 @@ use tokio::sync::{Mutex, Notify, mpsc, oneshot};
 use crate::config::LakeConfig;
 use crate::dedup::Dedup;
 use crate::documents::Documents;
-use crate::durable::sync_parent;
 use crate::error::LakeError;
 use crate::maintenance::{Compacted, Maintenance};
 use crate::manifest::{Commit, CommitKind, Loaded, Manifest, ManifestLog};
-use crate::recovery::{self, Replay, read_wal};
-use crate::sequencer::Sequencer;
+use crate::recovery::{Recovered, check_covered, replay};
 use crate::shared::Shared;
 use crate::snapshot::Snapshot;
-use crate::wal::{WalWriter, wal_files};
+use crate::wal::{WalFolder, WalWriter};
 use crate::writer::{Command, Receipt, Writer};
 
 /// How many ids of recent days are kept in memory, at about 34 bytes each.
@@ -45,58 +41,33 @@ pub struct Lake {
     background: Background,
     closing: Arc<Notify>,
     writer: SyncMutex<Option<JoinHandle<()>>>,
-    /// Held while the lake is open.
-    _lock: File,
+    /// Locked while the lake is open.
+    _folder: WalFolder,
 }
 
 impl Lake {
     /// Opens a lake, making it when there is none, and takes it over from any earlier writer.
     pub async fn open(config: LakeConfig, environment: Environment) -> Result<Self, LakeError> {
-        let lock = lock(&config.wal_dir)?;
-        let writer_id = writer_id(&config.wal_dir, &environment)?;
-        let log = manifest_log(&config);
-        let Loaded { manifest, torn } = log.load().await?;
-        let applied = recovery::applied(&manifest.wal_applied, Some(&writer_id));
-        if let Some(newest) = torn.last() {
-            check_covered(&config.wal_dir, applied, *newest)?;
-        }
-        let mut sequencer = Sequencer::new(&manifest.tenants)?;
-        let mut replay = Replay {
-            sequencer: &mut sequencer,
-            dedup: Dedup::new(usize::MAX),
-            snapshot: Snapshot::new(
-                Arc::new(manifest.clone()),
-                Arc::from([]),
-                Arc::clone(config.store()),
-            ),
-            now_us: environment.clock.now_us(),
+        let folder = WalFolder::lock(&config.wal_dir, &environment)?;
+        let log = ManifestLog::new(Arc::clone(config.store()), config.retry());
+        let opened = loop {
+            match take_over(&config, &environment, &folder, &log).await {
+                // The writer before us committed once more while we looked; it cannot again.
+                Err(LakeError::Fenced { ours, theirs }) if theirs < ours => {}
+                opened => break opened?,
+            }
         };
-        let recovered = replay.run(&config.wal_dir, applied).await?;
-        let wal = WalWriter::open(&config.wal_dir, &recovered.tail)?;
-        let epoch = manifest.epoch + 1;
-        let open = Commit {
-            version: 0,
-            id: new_ulid(&environment).to_string(),
-            kind: CommitKind::Open,
-            prev: String::new(),
-            writer: writer_id.clone(),
-            epoch,
-            at_us: environment.clock.now_us(),
-            void: Vec::new(),
-            add: Vec::new(),
-            remove: Vec::new(),
-            wal_applied: applied,
-            tenants: std::collections::BTreeMap::new(),
-        };
-        let manifest = log.append(&manifest, &torn, open).await?;
-        let hot = (recovered.hot, recovered.bytes);
-        let shared = Arc::new(Shared::new(Arc::clone(config.store()), manifest, hot, &config));
+        let wal = WalWriter::open(&config.wal_dir, &opened.recovered.tail)?;
+        let (epoch, hot) = (opened.manifest.epoch, opened.recovered.hot);
+        let hot = (hot, opened.recovered.bytes);
+        let store = Arc::clone(config.store());
+        let shared = Arc::new(Shared::new(store, opened.manifest, hot, &config));
         let (commands, receiver) = mpsc::channel(QUEUE);
         let writer = Writer {
             shared: Arc::clone(&shared),
             clock: Arc::clone(&environment.clock),
             wal,
-            sequencer,
+            sequencer: opened.recovered.sequencer,
             dedup: Dedup::new(DEDUP_KEYS),
             lines: LineWriter::new(&schema()).map_err(LakeError::data("opening the lake"))?,
             runtime: tokio::runtime::Handle::current(),
@@ -106,8 +77,7 @@ impl Lake {
             .spawn(move || writer.run(receiver))
             .map_err(LakeError::io(&config.wal_dir))?;
         let documents = Documents::new(Arc::clone(config.store()));
-        let flush_interval = config.flush_interval;
-        let compact_segments = config.compact_segments;
+        let (pace, writer_id) = (Pace::of(&config), folder.writer_id().to_owned());
         let maintenance = Arc::new(Mutex::new(Maintenance {
             config,
             environment,
@@ -119,15 +89,11 @@ impl Lake {
             pending: None,
         }));
         let closing = Arc::new(Notify::new());
-        let task = tokio::spawn(tend(
-            Arc::clone(&shared),
-            Arc::clone(&maintenance),
-            Arc::clone(&closing),
-            flush_interval,
-            compact_segments,
-        ));
+        let tended = (Arc::clone(&shared), Arc::clone(&maintenance), Arc::clone(&closing));
+        let task = tokio::spawn(tend(tended.0, tended.1, tended.2, pace));
         let background =
             Background { task: SyncMutex::new(Some(task)), shared: Arc::clone(&shared) };
+        let writer = SyncMutex::new(Some(thread));
         Ok(Self {
             shared,
             commands,
@@ -135,8 +101,8 @@ impl Lake {
             documents,
             background,
             closing,
-            writer: SyncMutex::new(Some(thread)),
-            _lock: lock,
+            writer,
+            _folder: folder,
         })
     }
 
@@ -216,6 +182,52 @@ impl Lake {
     }
 }
 
+/// A lake that this writer has taken over.
+struct TakenOver {
+    manifest: Manifest,
+    recovered: Recovered,
+}
+
+/// Reads what is there, replays the WAL, and commits a new epoch: from then on every older
+/// writer is refused.
+async fn take_over(
+    config: &LakeConfig,
+    environment: &Environment,
+    folder: &WalFolder,
+    log: &ManifestLog,
+) -> Result<TakenOver, LakeError> {
+    let Loaded { manifest, torn } = log.load().await?;
+    let applied = manifest.applied(Some(folder.writer_id()));
+    if let Some(newest) = torn.last() {
+        check_covered(folder.path(), applied, *newest)?;
+        tracing::warn!("commit {newest} is torn; the WAL has its events, so it is left out");
+    }
+    let manifest = Arc::new(manifest);
+    let recovered = replay(folder.path(), &manifest, applied, config.store()).await?;
+    if recovered.tail.torn_bytes > 0 {
+        tracing::warn!(
+            "the last {} bytes of the WAL are torn and were never acknowledged: cut",
+            recovered.tail.torn_bytes
+        );
+    }
+    let open = Commit {
+        version: 0,
+        id: new_ulid(environment).to_string(),
+        kind: CommitKind::Open,
+        prev: String::new(),
+        writer: folder.writer_id().to_owned(),
+        epoch: manifest.epoch + 1,
+        at_us: environment.clock.now_us(),
+        void: Vec::new(),
+        add: Vec::new(),
+        remove: Vec::new(),
+        wal_applied: applied,
+        tenants: std::collections::BTreeMap::new(),
+    };
+    let manifest = log.append(&manifest, &torn, open).await?;
+    Ok(TakenOver { manifest, recovered })
+}
+
 /// The task that tends a lake. It ends with the lake, also when that is dropped unclosed:
 /// whoever opens the WAL folder next must not meet it there.
 #[derive(Debug)]
@@ -245,13 +257,25 @@ fn take<T>(slot: &SyncMutex<Option<T>>) -> Option<T> {
     slot.lock().unwrap_or_else(PoisonError::into_inner).take()
 }
 
+/// When the lake is tended.
+#[derive(Clone, Copy, Debug)]
+struct Pace {
+    flush_interval: std::time::Duration,
+    compact_segments: usize,
+}
+
+impl Pace {
+    fn of(config: &LakeConfig) -> Self {
+        Self { flush_interval: config.flush_interval, compact_segments: config.compact_segments }
+    }
+}
+
 /// Flushes, compacts and sweeps until the lake closes.
 async fn tend(
     shared: Arc<Shared>,
     maintenance: Arc<Mutex<Maintenance>>,
     closing: Arc<Notify>,
-    flush_interval: std::time::Duration,
-    compact_segments: usize,
+    pace: Pace,
 ) {
     if let Err(error) = maintenance.lock().await.sweep_orphans().await {
         tracing::warn!(%error, "looking for uncommitted segments failed");
@@ -260,7 +284,7 @@ async fn tend(
         tokio::select! {
             () = closing.notified() => return,
             () = shared.flush_wanted.notified() => {}
-            () = tokio::time::sleep(flush_interval) => {}
+            () = tokio::time::sleep(pace.flush_interval) => {}
         }
         if shared.check_running().is_err() {
             continue;
@@ -268,133 +292,11 @@ async fn tend(
         let mut maintenance = maintenance.lock().await;
         let tended = async {
             maintenance.flush().await?;
-            maintenance.compact(compact_segments).await?;
+            maintenance.compact(pace.compact_segments).await?;
             maintenance.sweep().await
         };
         if let Err(error) = tended.await {
             tracing::warn!(%error, "maintenance failed; what is hot stays hot");
         }
-    }
-}
-
-fn manifest_log(config: &LakeConfig) -> ManifestLog {
-    ManifestLog::new(Arc::clone(config.store()), config.retry())
-}
-
-/// Takes the WAL folder for this process.
-fn lock(wal_dir: &Path) -> Result<File, LakeError> {
-    std::fs::create_dir_all(wal_dir).map_err(LakeError::io(wal_dir))?;
-    sync_parent(wal_dir).map_err(LakeError::io(wal_dir))?;
-    let path = wal_dir.join("LOCK");
-    let file = File::create(&path).map_err(LakeError::io(&path))?;
-    match file.try_lock() {
-        Ok(()) => Ok(file),
-        Err(std::fs::TryLockError::WouldBlock) => Err(LakeError::Locked(path)),
-        Err(std::fs::TryLockError::Error(source)) => Err(LakeError::Io { path, source }),
-    }
-}
-
-fn writer_path(wal_dir: &Path) -> PathBuf {
-    wal_dir.join("WRITER")
-}
-
-fn read_writer_id(wal_dir: &Path) -> Option<String> {
-    let id = std::fs::read_to_string(writer_path(wal_dir)).ok()?;
-    Some(id.trim().to_owned()).filter(|id| id.len() == 26)
-}
-
-/// The name of this WAL folder's writer, given at its first use.
-fn writer_id(wal_dir: &Path, environment: &Environment) -> Result<String, LakeError> {
-    if let Some(id) = read_writer_id(wal_dir) {
-        return Ok(id);
-    }
-    let path = writer_path(wal_dir);
-    if !wal_files(wal_dir)?.is_empty() {
-        let detail = "the WAL has files but the name of their writer is lost";
-        return Err(LakeError::damaged(path.display(), detail));
-    }
-    let id = new_ulid(environment).to_string();
-    std::fs::write(&path, &id)
-        .and_then(|()| File::open(&path)?.sync_all())
-        .and_then(|()| sync_parent(&path))
-        .map_err(LakeError::io(&path))?;
-    Ok(id)
-}
-
-/// A torn newest commit may be left out only when the WAL still has what it might have named.
-fn check_covered(wal_dir: &Path, applied: u64, torn: u64) -> Result<(), LakeError> {
-    match wal_files(wal_dir)?.first() {
-        Some((first, _)) if *first <= applied + 1 => {
-            tracing::warn!("commit {torn} is torn; the WAL has its events, so it is left out");
-            Ok(())
-        }
-        _ => Err(torn_commit(torn)),
-    }
-}
-
-fn torn_commit(version: u64) -> LakeError {
-    let detail = "it is torn, and the WAL does not reach back far enough to leave it out; \
-                  restore the file from a backup";
-    LakeError::damaged(crate::paths::commit(version), detail)
-}
-
-/// A lake open for reading, beside any writer.
-#[derive(Clone, Debug)]
-pub struct LakeReader {
-    config: LakeConfig,
-}
-
-impl LakeReader {
-    /// Opens a lake that exists.
-    pub async fn open(config: LakeConfig) -> Result<Self, LakeError> {
-        let reader = Self { config };
-        if reader.load().await?.manifest.version == 0 {
-            let location = reader.config.root.location();
-            return Err(LakeError::Invalid(format!("there is no lake at {location}")));
-        }
-        Ok(reader)
-    }
-
-    async fn load(&self) -> Result<Loaded, LakeError> {
-        let loaded = manifest_log(&self.config).load().await?;
-        let Some(newest) = loaded.torn.last() else { return Ok(loaded) };
-        let folder = &self.config.wal_dir;
-        if !folder.is_dir() {
-            return Err(torn_commit(*newest));
-        }
-        let writer = read_writer_id(folder);
-        let applied = recovery::applied(&loaded.manifest.wal_applied, writer.as_deref());
-        check_covered(folder, applied, *newest)?;
-        Ok(loaded)
-    }
-
-    /// The lake as it is now: its segments, and what the writer's WAL holds behind them when
-    /// its folder is at hand.
-    ///
-    /// The writer may flush between our looks at manifest and WAL; so we look again until
-    /// both belong together.
-    pub async fn snapshot(&self) -> Result<Snapshot, LakeError> {
-        const LOOKS: u32 = 20;
-        let mut before = self.load().await?.manifest;
-        for _ in 0..LOOKS {
-            let hot = self.read_hot(&before);
-            let after = self.load().await?.manifest;
-            if after.version == before.version {
-                let (manifest, store) = (Arc::new(after), Arc::clone(self.config.store()));
-                return Ok(Snapshot::new(manifest, Arc::from(hot?), store));
-            }
-            before = after;
-        }
-        Err(LakeError::Invalid("the lake changes faster than it can be read".to_owned()))
-    }
-
-    fn read_hot(&self, manifest: &Manifest) -> Result<Vec<Arc<crate::hot::HotBatch>>, LakeError> {
-        let folder = &self.config.wal_dir;
-        if !folder.is_dir() {
-            return Ok(Vec::new());
-        }
-        let writer = read_writer_id(folder);
-        let applied = recovery::applied(&manifest.wal_applied, writer.as_deref());
-        Ok(read_wal(folder, applied)?.hot)
     }
 }

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use arrow::array::{Array, AsArray, RecordBatch, TimestampMicrosecondArray, UInt64Array};
-use arrow::datatypes::{Int32Type, UInt64Type};
+use arrow::datatypes::{Int32Type, TimestampMicrosecondType, UInt64Type};
 use auditlake_model::Draft;
 use auditlake_model::columns::at;
 use auditlake_tlog::{CompactRange, leaf_hash};
@@ -83,18 +83,21 @@ impl Sequencer {
             .map_err(LakeError::data("sealing events"))
     }
 
-    /// Whether a recovered batch goes on exactly where its tenants' logs end.
+    /// Whether a recovered batch goes on exactly where its tenants' logs end, in place and in
+    /// time.
     pub(crate) fn continues(&mut self, batch: &RecordBatch) -> bool {
         let tenants = batch.column(at::TENANT_ID);
         let heads = self.heads_of(tenants);
         let keys = tenants.as_dictionary::<Int32Type>().keys().values();
         let seqs = batch.column(at::SEQ).as_primitive::<UInt64Type>().values();
+        let times = batch.column(at::RECORDED_AT).as_primitive::<TimestampMicrosecondType>();
         let mut next: HashMap<usize, u64> = HashMap::new();
-        keys.iter().zip(seqs).all(|(key, seq)| {
-            let head = heads[*key as usize];
-            let expected = next.entry(head).or_insert(self.heads[head].next_seq);
+        keys.iter().zip(seqs).zip(times.values()).all(|((key, seq), time)| {
+            let index = heads[*key as usize];
+            let head = &self.heads[index];
+            let expected = next.entry(index).or_insert(head.next_seq);
             *expected += 1;
-            *seq + 1 == *expected
+            *seq + 1 == *expected && *time >= head.recorded_at_us
         })
     }
 
@@ -111,8 +114,7 @@ impl Sequencer {
         let heads = self.heads_of(tenants);
         let keys = tenants.as_dictionary::<Int32Type>().keys().values();
         let seqs = batch.column(at::SEQ).as_primitive::<UInt64Type>().values();
-        let recorded =
-            batch.column(at::RECORDED_AT).as_primitive::<arrow::datatypes::TimestampMicrosecondType>();
+        let recorded = batch.column(at::RECORDED_AT).as_primitive::<TimestampMicrosecondType>();
         for (row, end) in ends.iter().enumerate() {
             let index = heads[keys[row] as usize];
             let head = &mut self.heads[index];

@@ -90,7 +90,11 @@ impl Shared {
     }
 
     /// Makes durable events visible.
-    pub(crate) fn publish_hot(&self, batches: Vec<HotBatch>, bytes: usize) -> Result<(), LakeError> {
+    pub(crate) fn publish_hot(
+        &self,
+        batches: Vec<HotBatch>,
+        bytes: usize,
+    ) -> Result<(), LakeError> {
         let mut state = self.state();
         for batch in batches {
             hot::push(&mut state.hot, batch)?;
@@ -106,8 +110,7 @@ impl Shared {
     /// a request to seal that comes meanwhile: only the flush behind it can make room.
     pub(crate) fn wait_for_room(&self) -> Option<SealReply> {
         let mut state = self.state();
-        while state.hot_bytes + state.flushing_bytes > self.max_hot_bytes
-            && state.stopped.is_none()
+        while state.hot_bytes + state.flushing_bytes > self.max_hot_bytes && state.stopped.is_none()
         {
             if let Some(reply) = state.seal_wanted.take() {
                 return Some(reply);

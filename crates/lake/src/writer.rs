@@ -48,7 +48,10 @@ pub(crate) struct Sealed {
 
 /// What the writer is asked to do.
 pub(crate) enum Command {
-    Append { draft: Draft, reply: oneshot::Sender<Result<Receipt, LakeError>> },
+    Append {
+        draft: Draft,
+        reply: oneshot::Sender<Result<Receipt, LakeError>>,
+    },
     /// Wakes the writer to look for a request to seal.
     Seal,
 }
@@ -115,7 +118,8 @@ impl Writer {
                 Err(_) => break,
             }
         }
-        let durable = self.make_durable(waiting.iter().filter_map(|(placed, _)| placed.as_ref().ok()));
+        let durable =
+            self.make_durable(waiting.iter().filter_map(|(placed, _)| placed.as_ref().ok()));
         for (placed, reply) in waiting {
             let answer = placed.and_then(|placed| match &durable {
                 Ok(()) => Ok(placed.receipt),

@@ -40,12 +40,7 @@ const fn column(name: &'static str, kind: Kind, required: bool) -> Column {
     Column { name, group: None, key: name, kind, required }
 }
 
-const fn nested(
-    name: &'static str,
-    group: &'static str,
-    key: &'static str,
-    kind: Kind,
-) -> Column {
+const fn nested(name: &'static str, group: &'static str, key: &'static str, kind: Kind) -> Column {
     Column { name, group: Some(group), key, kind, required: false }
 }
 
@@ -112,9 +107,7 @@ impl Column {
     pub fn data_type(&self) -> DataType {
         match self.kind {
             Kind::Text | Kind::Json => DataType::Utf8,
-            Kind::Dict => {
-                DataType::Dictionary(Box::new(DataType::Int32), Box::new(DataType::Utf8))
-            }
+            Kind::Dict => DataType::Dictionary(Box::new(DataType::Int32), Box::new(DataType::Utf8)),
             Kind::Time => DataType::Timestamp(TimeUnit::Microsecond, Some("UTC".into())),
             Kind::Seq => DataType::UInt64,
         }

@@ -126,7 +126,8 @@ impl Filter {
             let term = &mut self.terms[at];
             if negated { &mut term.none } else { &mut term.any }.push(matched);
         }
-        if self.terms.iter().map(|term| term.any.len() + term.none.len()).sum::<usize>() > MAX_VALUES
+        if self.terms.iter().map(|term| term.any.len() + term.none.len()).sum::<usize>()
+            > MAX_VALUES
         {
             return Err(refuse(name, &format!("more than {MAX_VALUES} values in one filter")));
         }
@@ -265,7 +266,8 @@ mod tests {
 
     #[test]
     fn repeats_and_commas_mean_or_and_bang_means_not() {
-        let filter = filter(&[("type", "admin.*,user.signed_in"), ("type", "!admin.test")]).unwrap();
+        let filter =
+            filter(&[("type", "admin.*,user.signed_in"), ("type", "!admin.test")]).unwrap();
         assert_eq!(
             filter.to_string(),
             "type in (admin.*, user.signed_in) and type not in (admin.test)"

@@ -99,12 +99,7 @@ impl LineWriter {
         self.write_rows(batch, out, |end| ends.push(end));
     }
 
-    fn write_rows(
-        &mut self,
-        batch: &RecordBatch,
-        out: &mut Vec<u8>,
-        mut ended: impl FnMut(usize),
-    ) {
+    fn write_rows(&mut self, batch: &RecordBatch, out: &mut Vec<u8>, mut ended: impl FnMut(usize)) {
         for (slot, rendered) in self.slots.iter().zip(&mut self.rendered) {
             if let Some(values) = worth_rendering(batch, slot) {
                 rendered.fill(&slot.key, values);

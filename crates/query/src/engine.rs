@@ -49,7 +49,8 @@ const NAMED_CONSUMERS: std::num::NonZeroUsize = std::num::NonZeroUsize::new(3).u
 impl Engine {
     /// An engine within these bounds.
     pub fn new(config: EngineConfig) -> Result<Self, QueryError> {
-        let pool = TrackConsumersPool::new(FairSpillPool::new(config.memory_bytes), NAMED_CONSUMERS);
+        let pool =
+            TrackConsumersPool::new(FairSpillPool::new(config.memory_bytes), NAMED_CONSUMERS);
         let mode = match config.spill_dir {
             Some(folder) => DiskManagerMode::Directories(vec![folder]),
             None => DiskManagerMode::OsTmpDirectory,
@@ -91,8 +92,10 @@ impl Engine {
         let context = self.session(snapshot, self.partitions)?;
         functions::register(&context)?;
         context.register_table("events", Arc::new(EventsTable::new(snapshot.clone())))?;
-        let read_only =
-            SQLOptions::new().with_allow_ddl(false).with_allow_dml(false).with_allow_statements(false);
+        let read_only = SQLOptions::new()
+            .with_allow_ddl(false)
+            .with_allow_dml(false)
+            .with_allow_statements(false);
         let frame = context.sql_with_options(sql, read_only).await?;
         Ok(EventStream::new(frame.execute_stream().await?, snapshot.clone()))
     }

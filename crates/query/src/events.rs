@@ -71,7 +71,8 @@ impl TableProvider for EventsTable {
             .transpose()?;
         let external = |error| datafusion::error::DataFusionError::External(Box::new(error));
         let segments = candidates(&self.snapshot, predicate.as_ref()).map_err(external)?;
-        let files = Files { segments: &segments, projection, predicate: predicate.as_ref() };
+        // The filter above hands its condition down to the scan by itself.
+        let files = Files { segments: &segments, projection, predicate: None };
         let partitions = session.config().target_partitions();
         let mut inputs = Vec::with_capacity(2);
         if !segments.is_empty() {
@@ -121,7 +122,8 @@ impl Files<'_> {
             let group = place % groups.len();
             groups[group].push(file(segment));
         }
-        let config = self.config()?.with_file_groups(groups.into_iter().map(FileGroup::new).collect());
+        let config =
+            self.config()?.with_file_groups(groups.into_iter().map(FileGroup::new).collect());
         Ok(DataSourceExec::from_data_source(config.with_limit(limit).build()))
     }
 

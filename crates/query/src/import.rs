@@ -66,11 +66,10 @@ impl Engine {
         let raw = Arc::new(StringArray::from(records.to_vec()));
         let batch = RecordBatch::try_new(Arc::clone(&schema), vec![raw])?;
         let session = self.bare_session()?;
-        session.register_table("source", Arc::new(MemTable::try_new(schema, vec![vec![batch]])?))?;
+        session
+            .register_table("source", Arc::new(MemTable::try_new(schema, vec![vec![batch]])?))?;
         let in_shape = |error: QueryError| match error {
-            QueryError::Invalid(why) => {
-                QueryError::Invalid(format!("shape {}: {why}", shape.name))
-            }
+            QueryError::Invalid(why) => QueryError::Invalid(format!("shape {}: {why}", shape.name)),
             other => other,
         };
         let run = async { session.sql(&shape.sql).await?.collect().await };

@@ -3,9 +3,7 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
-use arrow::array::{
-    ArrayRef, BooleanArray, StringArray, TimestampMicrosecondArray, UInt64Array,
-};
+use arrow::array::{ArrayRef, BooleanArray, StringArray, TimestampMicrosecondArray, UInt64Array};
 use auditlake_lake::{Segment, Snapshot};
 use auditlake_model::columns::schema;
 use datafusion::common::pruning::PruningStatistics;
@@ -105,7 +103,11 @@ impl PruningStatistics for Known<'_> {
     fn null_counts(&self, column: &Column) -> Option<ArrayRef> {
         // Only one thing is known of nulls: a column without any value has nothing else.
         let counts = self.segments.iter().map(|segment| {
-            segment.columns.get(&column.name).filter(|bounds| bounds.0.is_none()).map(|_| segment.rows)
+            segment
+                .columns
+                .get(&column.name)
+                .filter(|bounds| bounds.0.is_none())
+                .map(|_| segment.rows)
         });
         Some(Arc::new(counts.collect::<UInt64Array>()))
     }

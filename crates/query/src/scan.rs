@@ -131,11 +131,7 @@ fn behind(after: &Position, order: Order) -> Expr {
 }
 
 /// The days that may hold an answer, in the order asked for.
-fn days(
-    snapshot: &Snapshot,
-    planner: &Planner,
-    order: Order,
-) -> Result<VecDeque<Day>, QueryError> {
+fn days(snapshot: &Snapshot, planner: &Planner, order: Order) -> Result<VecDeque<Day>, QueryError> {
     let mut days: BTreeMap<i32, Day> = BTreeMap::new();
     for segment in candidates(snapshot, planner.predicate())? {
         days.entry(segment.day).or_default().segments.push(segment);
@@ -187,4 +183,3 @@ fn day_after_day(
 
 /// The columns that order events by time.
 const TIME_ORDER: [usize; 3] = [at::OCCURRED_AT, at::TENANT_ID, at::SEQ];
-

@@ -33,7 +33,8 @@ async fn scan(snapshot: &Snapshot, request: &ScanRequest) -> Vec<RecordBatch> {
 fn places(batches: &[RecordBatch]) -> Vec<(i64, String, u64)> {
     let rows = batches.iter().flat_map(|batch| {
         let times = batch.column_by_name("occurred_at").unwrap();
-        let tenants = arrow::compute::cast(batch.column_by_name("tenant_id").unwrap(), &DataType::Utf8);
+        let tenants =
+            arrow::compute::cast(batch.column_by_name("tenant_id").unwrap(), &DataType::Utf8);
         let tenants = tenants.unwrap();
         let seqs = batch.column_by_name("seq").unwrap();
         (0..batch.num_rows())
@@ -80,8 +81,12 @@ async fn limits_and_positions_walk_through_everything_once() {
     for order in [Order::OldestFirst, Order::NewestFirst] {
         let (mut walked, mut after) = (Vec::new(), None);
         loop {
-            let request =
-                ScanRequest { order, limit: Some(7), after: after.clone(), ..ScanRequest::default() };
+            let request = ScanRequest {
+                order,
+                limit: Some(7),
+                after: after.clone(),
+                ..ScanRequest::default()
+            };
             let page = places(&scan(&snapshot, &request).await);
             assert!(page.len() <= 7);
             let Some((time, tenant, seq)) = page.last().cloned() else { break };

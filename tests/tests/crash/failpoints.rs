@@ -48,11 +48,7 @@ async fn prepare(site: &Site, crowd: &mut Crowd) {
     crowd.gather(feeding).await;
 }
 
-async fn feed_to_death(
-    mut server: Server,
-    crowd: &mut Crowd,
-    point: &str,
-) -> ExitStatus {
+async fn feed_to_death(mut server: Server, crowd: &mut Crowd, point: &str) -> ExitStatus {
     let feeding = crowd.feed(&server.target());
     let started = Instant::now();
     let Some(status) = server.ended(REACHED).await else {

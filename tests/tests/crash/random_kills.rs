@@ -53,9 +53,8 @@ fn assert_commits(site: &Site, kind: &str) {
     let log = std::fs::read_dir(site.lake().join("log")).expect("the commits of the lake");
     let files = log.map(|entry| entry.expect("an entry of a folder").path());
     let commits = files.filter(|path| path.is_file());
-    let found = commits.filter(|path| {
-        std::fs::read_to_string(path).is_ok_and(|commit| commit.contains(&wanted))
-    });
+    let found = commits
+        .filter(|path| std::fs::read_to_string(path).is_ok_and(|commit| commit.contains(&wanted)));
     let count = found.count();
     assert!(count >= 10, "only {count} commits are of kind {kind}");
 }

@@ -46,7 +46,11 @@ pub(crate) async fn run(settings: &Settings, arguments: &ImportArgs) -> anyhow::
         engine: settings.engine()?,
         shape,
         tenant: arguments.tenant.clone(),
-        unknown: if arguments.unknown_to_data { UnknownKeys::IntoData } else { UnknownKeys::Refuse },
+        unknown: if arguments.unknown_to_data {
+            UnknownKeys::IntoData
+        } else {
+            UnknownKeys::Refuse
+        },
         bar: progress::bar(Some(total_bytes(&inputs)).filter(|bytes| *bytes > 0), "bytes"),
     };
     let mut done = Imported::default();
@@ -62,7 +66,10 @@ pub(crate) async fn run(settings: &Settings, arguments: &ImportArgs) -> anyhow::
     finish(lake).await?;
     let Imported { accepted, duplicates } = done;
     if arguments.json {
-        println!("{}", json!({"accepted": accepted, "duplicates": duplicates, "files": inputs.len()}));
+        println!(
+            "{}",
+            json!({"accepted": accepted, "duplicates": duplicates, "files": inputs.len()})
+        );
     } else {
         println!(
             "imported {} events ({} duplicates) from {} files in {}, {}",

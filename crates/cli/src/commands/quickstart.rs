@@ -23,7 +23,9 @@ pub(crate) async fn run(settings: &Settings, arguments: &QuickstartArgs) -> anyh
     fill(settings, arguments).await?;
     export_all(settings).await?;
     println!();
-    println!("try    auditlake sql \"SELECT type, count(*) FROM events GROUP BY type ORDER BY 2 DESC\"");
+    println!(
+        "try    auditlake sql \"SELECT type, count(*) FROM events GROUP BY type ORDER BY 2 DESC\""
+    );
     println!("       auditlake export --type 'admin.*' -o admin.csv");
     println!("       auditlake status");
     println!();

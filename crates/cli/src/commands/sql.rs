@@ -34,7 +34,8 @@ async fn converse(reader: &LakeReader, engine: &Engine, format: SqlFormat) -> an
         statement.push('\n');
         if statement.trim_end().ends_with(';') {
             let asked = std::mem::take(&mut statement);
-            if let Err(error) = answer(reader, engine, asked.trim_end().trim_end_matches(';'), format).await
+            if let Err(error) =
+                answer(reader, engine, asked.trim_end().trim_end_matches(';'), format).await
             {
                 eprintln!("{error:#}");
                 failed = Some(error);

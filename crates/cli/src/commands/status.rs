@@ -64,12 +64,17 @@ fn print(settings: &Settings, snapshot: &Snapshot) {
     if let Some((first, last)) = days(snapshot) {
         println!("days      {} to {}", format_day(first), format_day(last));
     }
-    let recorded = snapshot.segments().iter().map(|at: &std::sync::Arc<Segment>| at.recorded_us().1);
+    let recorded =
+        snapshot.segments().iter().map(|at: &std::sync::Arc<Segment>| at.recorded_us().1);
     if let Some(last) = recorded.max() {
         println!("recorded  {} (newest in a segment)", format_rfc3339(last));
     }
     for (tenant, head) in &manifest.tenants {
-        println!("tenant    {tenant}: {} events, root {}", progress::count(head.size), hex(&head.root));
+        println!(
+            "tenant    {tenant}: {} events, root {}",
+            progress::count(head.size),
+            hex(&head.root)
+        );
     }
 }
 

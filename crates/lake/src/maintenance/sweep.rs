@@ -24,6 +24,9 @@ impl Maintenance {
             .removed
             .iter()
             .filter(|removed| removed.at_us <= due_before && removed.version <= oldest_pinned)
+            // Should the newest commit turn out torn at the next start, the state before it
+            // needs what it removed.
+            .filter(|removed| removed.version < manifest.version)
             .cloned()
             .collect();
         for removed in &due {

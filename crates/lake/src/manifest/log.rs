@@ -64,9 +64,10 @@ impl ManifestLog {
     /// Applies one commit, or notes that its file is torn.
     async fn follow(&self, loaded: &mut Loaded, version: u64) -> Result<(), LakeError> {
         let path = paths::commit(version);
-        let bytes = self.read(&path).await?.ok_or_else(|| {
-            LakeError::damaged(&path, "it was listed but is not there")
-        })?;
+        let bytes = self
+            .read(&path)
+            .await?
+            .ok_or_else(|| LakeError::damaged(&path, "it was listed but is not there"))?;
         let Ok(commit) = Commit::decode(&bytes) else {
             loaded.torn.push(version);
             return Ok(());

@@ -64,6 +64,11 @@ impl Manifest {
         next
     }
 
+    /// How much of a writer's WAL is in segments.
+    pub(crate) fn applied(&self, writer_id: Option<&str>) -> u64 {
+        writer_id.and_then(|id| self.wal_applied.get(id)).copied().unwrap_or(0)
+    }
+
     /// How many events are in segments.
     #[must_use]
     pub fn rows(&self) -> u64 {

@@ -10,8 +10,8 @@ use std::collections::BTreeMap;
 use auditlake_model::time::{format_day, parse_day};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-pub use bounds::{Bounds, Span};
 pub(crate) use bounds::Summary;
+pub use bounds::{Bounds, Span};
 pub(crate) use encode::{SegmentWriter, sort};
 pub(crate) use merge::merge;
 pub(crate) use read::{Batches, open, read_columns};

@@ -73,11 +73,8 @@ pub(crate) async fn open(
     batch_rows: usize,
 ) -> Result<Batches, LakeError> {
     let path = segment.path.as_str();
-    let reader = SegmentReader {
-        store: Arc::clone(store),
-        path: Path::from(path),
-        bytes: segment.bytes,
-    };
+    let reader =
+        SegmentReader { store: Arc::clone(store), path: Path::from(path), bytes: segment.bytes };
     let builder = ParquetRecordBatchStreamBuilder::new(reader)
         .await
         .map_err(|source| unreadable(path, source))?;

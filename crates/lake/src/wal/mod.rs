@@ -6,8 +6,10 @@
 //! is a torn tail, and cut.
 
 mod file;
+mod folder;
 mod frame;
 mod writer;
 
 pub(crate) use file::{WalTail, read_after, wal_files};
+pub(crate) use folder::{WalFolder, read_writer_id};
 pub(crate) use writer::{WalWriter, truncate_to};

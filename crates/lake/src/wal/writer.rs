@@ -31,7 +31,8 @@ impl WalWriter {
     pub(crate) fn open(folder: &Path, tail: &WalTail) -> Result<Self, LakeError> {
         let (file, path, length) = match &tail.file {
             Some((path, whole)) if *whole > 0 && tail.contiguous => {
-                let file = OpenOptions::new().append(true).open(path).map_err(LakeError::io(path))?;
+                let file =
+                    OpenOptions::new().append(true).open(path).map_err(LakeError::io(path))?;
                 if tail.torn_bytes > 0 {
                     file.set_len(*whole)
                         .and_then(|()| file.sync_all())
@@ -98,12 +99,13 @@ impl WalWriter {
 
 fn create(folder: &Path, first: u64) -> Result<(File, PathBuf, u64), LakeError> {
     let path = folder.join(file_name(first));
-    let created = OpenOptions::new().append(true).create_new(true).open(&path).and_then(|mut file| {
-        file.write_all(FILE_HEADER)?;
-        file.sync_all()?;
-        sync_parent(&path)?;
-        Ok(file)
-    });
+    let created =
+        OpenOptions::new().append(true).create_new(true).open(&path).and_then(|mut file| {
+            file.write_all(FILE_HEADER)?;
+            file.sync_all()?;
+            sync_parent(&path)?;
+            Ok(file)
+        });
     let file = created.map_err(LakeError::io(&path))?;
     Ok((file, path, FILE_HEADER.len() as u64))
 }

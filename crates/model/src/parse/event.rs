@@ -76,7 +76,8 @@ impl<'a> Event<'a> {
             lake: if sealed { Some(&mut lake) } else { None },
             unknown,
         };
-        let read = serde::Deserializer::deserialize_map(&mut json, visitor).and_then(|()| json.end());
+        let read =
+            serde::Deserializer::deserialize_map(&mut json, visitor).and_then(|()| json.end());
         if let Err(source) = read {
             return Err(fault.unwrap_or_else(|| Fault { key: None, reason: json_reason(&source) }));
         }
@@ -104,7 +105,11 @@ impl<'a> EventVisitor<'_, 'a> {
         E::custom("")
     }
 
-    fn group<A: MapAccess<'a>>(&mut self, group: &'static str, map: &mut A) -> Result<(), A::Error> {
+    fn group<A: MapAccess<'a>>(
+        &mut self,
+        group: &'static str,
+        map: &mut A,
+    ) -> Result<(), A::Error> {
         let raw: &'a RawValue = map.next_value()?;
         if raw.get() == "null" {
             return Ok(());
@@ -151,7 +156,11 @@ impl<'a> EventVisitor<'_, 'a> {
         Ok(())
     }
 
-    fn unknown<A: MapAccess<'a>>(&mut self, key: Cow<'a, str>, map: &mut A) -> Result<(), A::Error> {
+    fn unknown<A: MapAccess<'a>>(
+        &mut self,
+        key: Cow<'a, str>,
+        map: &mut A,
+    ) -> Result<(), A::Error> {
         if self.unknown == UnknownKeys::IntoData {
             let raw: &'a RawValue = map.next_value()?;
             if self.event.moved.iter().any(|(moved, _)| *moved == key) {

@@ -124,10 +124,7 @@ mod tests {
     #[test]
     fn keeps_the_rest_byte_for_byte() {
         let object = r#"{"a": {"b" :1.50}, "c":"x\u00e9", "d":[ ]}"#;
-        assert_eq!(
-            without(object, &["c"]).unwrap().unwrap(),
-            r#"{"a":{"b" :1.50},"d":[ ]}"#
-        );
+        assert_eq!(without(object, &["c"]).unwrap().unwrap(), r#"{"a":{"b" :1.50},"d":[ ]}"#);
         assert_eq!(without(object, &["a", "c", "d"]).unwrap(), None);
         assert!(without("[]", &[]).is_err());
     }

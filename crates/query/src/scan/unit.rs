@@ -104,9 +104,8 @@ impl Planner {
         }
         let mut plan = UnionExec::try_new(inputs)?;
         if plan.properties().output_partitioning().partition_count() > 1 {
-            plan = Arc::new(
-                SortPreservingMergeExec::new(self.order.clone(), plan).with_fetch(fetch),
-            );
+            plan =
+                Arc::new(SortPreservingMergeExec::new(self.order.clone(), plan).with_fetch(fetch));
         }
         self.projected(plan)
     }
@@ -148,8 +147,7 @@ impl Planner {
 
 fn time_order(schema: &Schema, descending: bool) -> Result<Option<LexOrdering>> {
     let options = SortOptions { descending, nulls_first: !descending };
-    let columns = TIME_ORDER.map(|position| {
-        Ok(PhysicalSortExpr::new(col(COLUMNS[position].name, schema)?, options))
-    });
+    let columns = TIME_ORDER
+        .map(|position| Ok(PhysicalSortExpr::new(col(COLUMNS[position].name, schema)?, options)));
     Ok(LexOrdering::new(columns.into_iter().collect::<Result<Vec<_>>>()?))
 }

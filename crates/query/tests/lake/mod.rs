@@ -140,8 +140,15 @@ fn holds<'a>(
     text: impl Fn(usize) -> Option<&'a str>,
 ) -> bool {
     let searched = [
-        "type", "actor_id", "actor_label", "actor_email", "target_kind", "target_id",
-        "target_label", "reason", "data",
+        "type",
+        "actor_id",
+        "actor_label",
+        "actor_email",
+        "target_kind",
+        "target_id",
+        "target_label",
+        "reason",
+        "data",
     ];
     within(filter.occurred, occurred)
         && within(filter.recorded, recorded)
