@@ -8,7 +8,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 /// A self-hosted audit-log lake and export engine.
 #[derive(Debug, Parser)]
-#[command(version, about)]
+#[command(name = "auditlake", version, about)]
 pub(crate) struct Arguments {
     /// The lake: a folder, or s3://, gs://, az:// (default ./auditlake-data)
     #[arg(long, global = true, env = "AUDITLAKE_LAKE", value_name = "DIR|URL")]

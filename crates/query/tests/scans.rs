@@ -157,10 +157,11 @@ async fn columns_come_as_asked_and_stay_dictionaries() {
 #[tokio::test]
 async fn explain_shows_pruned_files_and_the_filter_in_the_scan() {
     let lake = TestLake::new(3000, Sealing::Compacted).await;
+    let engine = Engine::new(EngineConfig { partitions: 2, ..EngineConfig::default() }).unwrap();
     let sql = "EXPLAIN SELECT id FROM events WHERE occurred_at >= TIMESTAMP '2026-01-02T00:00:00Z' \
                AND occurred_at < TIMESTAMP '2026-01-03T00:00:00Z' AND type = 'user.signed_in'";
     let answer: Vec<RecordBatch> =
-        engine().sql(&lake.snapshot(), sql).await.unwrap().try_collect().await.unwrap();
+        engine.sql(&lake.snapshot(), sql).await.unwrap().try_collect().await.unwrap();
     let plan = answer[0].column(1).as_string::<i32>();
     let plan = plan.value(plan.len() - 1);
     // Names of segments are random; all else is golden.

@@ -1,7 +1,7 @@
 //! `export --server`: the same export, asked of a running server.
 
 use anyhow::{Context, bail};
-use auditlake_export::Options;
+use auditlake_export::{Format, Options};
 
 use super::export::Target;
 use crate::args::ExportArgs;
@@ -18,9 +18,11 @@ pub(crate) async fn export(
     let mut parameters = arguments.filter.pairs();
     let (format, compression) = (options.format.to_string(), options.compression.to_string());
     let (order, safe) = (arguments.order.to_string(), options.csv.safe.to_string());
+    let safe = (options.format == Format::Csv).then_some(("csv_safe", safe.as_str()));
     let limit = arguments.limit.map(|limit| limit.to_string());
     parameters.extend([("format", format.as_str()), ("compression", compression.as_str())]);
-    parameters.extend([("order", order.as_str()), ("csv_safe", safe.as_str())]);
+    parameters.push(("order", order.as_str()));
+    parameters.extend(safe);
     parameters.extend(arguments.columns.as_deref().map(|columns| ("columns", columns)));
     parameters.extend(limit.as_deref().map(|limit| ("limit", limit)));
     let url = format!("{}/v1/events/export", server.trim_end_matches('/'));

@@ -14,12 +14,13 @@ use crate::settings::Settings;
 pub(crate) async fn run(settings: &Settings) -> anyhow::Result<()> {
     let environment = Environment::system();
     let lake = Arc::new(super::open(settings).await?);
-    let mut keys = Keys::load(lake.documents()).await?;
-    let first_key = keys.first_operator(lake.documents(), &environment).await?;
     let listener = TcpListener::bind(&settings.listen)
         .await
         .with_context(|| format!("listening on {}", settings.listen))?;
     let listen = listener.local_addr()?;
+    // Only now: a key made by a start that then fails to listen would never be shown.
+    let mut keys = Keys::load(lake.documents()).await?;
+    let first_key = keys.first_operator(lake.documents(), &environment).await?;
     // Scripts wait for these lines: they must not stay in a buffer.
     let mut out = std::io::stdout();
     if let Some(key) = first_key {
