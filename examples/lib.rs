@@ -1,0 +1,1 @@
+//! Programs that show how the crates are used; each is an example of this package.
