@@ -111,6 +111,11 @@ impl Server {
         self.child.id()
     }
 
+    /// SIGSTOP: what it had answered until now is all that it answers.
+    pub fn freeze(&self) {
+        kill_process(Pid::from_child(&self.child), Signal::STOP).expect("a child takes a signal");
+    }
+
     /// SIGKILL: nothing of the process runs after it.
     pub fn kill(mut self) {
         self.child.kill().expect("a child can be killed");

@@ -119,7 +119,5 @@ fn a_lake_in_s3_gives_back_what_it_took() {
 
 fn ids(lines: &[u8]) -> Vec<String> {
     let events = serde_json::Deserializer::from_slice(lines).into_iter::<serde_json::Value>();
-    events
-        .map(|event| event.expect("an event")["id"].as_str().expect("an id").to_owned())
-        .collect()
+    events.map(|event| event.expect("an event")["id"].as_str().expect("an id").to_owned()).collect()
 }

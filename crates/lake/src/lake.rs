@@ -141,7 +141,8 @@ impl Lake {
         to_the_end(async move { maintenance.lock().await.flush().await }).await
     }
 
-    /// Merges the segments of each day that has at least `at_least` of them (and two).
+    /// Merges segments of each day that has at least `at_least` of them: with two, into one;
+    /// with more, the small ones, until there are fewer.
     pub async fn compact(&self, at_least: usize) -> Result<Compacted, LakeError> {
         let maintenance = Arc::clone(&self.maintenance);
         to_the_end(async move { maintenance.lock().await.compact(at_least).await }).await

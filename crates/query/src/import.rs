@@ -4,11 +4,13 @@
 
 use std::sync::Arc;
 
-use arrow::array::{RecordBatch, StringArray};
+use arrow::array::builder::StringBuilder;
+use arrow::array::{ArrayRef, AsArray, RecordBatch, StringArray};
 use arrow::compute::cast;
 use arrow::datatypes::{DataType, Field, Schema};
 use auditlake_model::columns::{COLUMNS, Kind};
 use auditlake_model::line::LineWriter;
+use auditlake_model::text::minify_into;
 use datafusion::datasource::MemTable;
 use include_dir::{Dir, include_dir};
 
@@ -85,6 +87,21 @@ impl Engine {
     }
 }
 
+/// JSON without white space between tokens: a line must not break.
+fn minified(json: &ArrayRef) -> Result<ArrayRef, QueryError> {
+    let mut texts = StringBuilder::new();
+    let mut scratch = String::new();
+    for text in json.as_string::<i32>() {
+        scratch.clear();
+        if let Some(text) = text {
+            minify_into(text, &mut scratch)
+                .map_err(|reason| QueryError::Invalid(format!("data {reason}")))?;
+        }
+        texts.append_option(text.map(|_| scratch.as_str()));
+    }
+    Ok(Arc::new(texts.finish()))
+}
+
 /// A query's answer with its columns as the event has them.
 fn as_events(batch: &RecordBatch) -> Result<RecordBatch, QueryError> {
     let (mut fields, mut columns) = (Vec::new(), Vec::new());
@@ -99,7 +116,8 @@ fn as_events(batch: &RecordBatch) -> Result<RecordBatch, QueryError> {
                     field.name()
                 ))
             })?;
-        columns.push(cast(array, &column.data_type())?);
+        let array = cast(array, &column.data_type())?;
+        columns.push(if column.kind == Kind::Json { minified(&array)? } else { array });
         fields.push(Field::new(column.name, column.data_type(), true));
     }
     Ok(RecordBatch::try_new(Arc::new(Schema::new(fields)), columns)?)

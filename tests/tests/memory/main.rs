@@ -48,9 +48,10 @@ fn assert_small(what: &str, peak_kib: u64) {
 /// Exports to a file, checks that it is whole, and answers the peak of the process.
 fn by_command(site: &Site, format: &str) -> u64 {
     let file = site.folder().join(format!("export.{format}"));
-    let mut command = site.command(["export", "--format", format, "-o"]);
+    let output = file.display().to_string();
+    let mut command = site.command(["export", "--format", format, "-o", &output]);
     let log = File::create(site.folder().join("export.log")).expect("a log file");
-    command.arg(&file).stdin(Stdio::null()).stdout(Stdio::null()).stderr(log);
+    command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log);
     let mut child = command.spawn().expect("the binary starts");
     let peak = peak::until_end(&mut child, Duration::from_secs(600));
     if format == "parquet" {

@@ -17,30 +17,48 @@ use crate::segment::{self, Segment, SegmentWriter};
 
 /// Rows of the batches read from each segment: a day may have many.
 const BATCH_ROWS: usize = 1024;
+/// A merge reads so many segments at most: each has a batch and a column chunk in memory.
+const MOST_SEGMENTS: usize = 32;
+/// Segments of so few rows are merged whatever their sizes.
+const SMALL_ROWS: u64 = 65_536;
 /// How many parts of an upload may be under way.
 const UPLOADS: usize = 4;
 
 impl Maintenance {
-    /// Compacts every day that has at least `at_least` segments.
+    /// Compacts every day that has at least `at_least` segments: with two, until it has one;
+    /// with more, only while there are so many, the small ones first.
     pub(crate) async fn compact(&mut self, at_least: usize) -> Result<Compacted, LakeError> {
-        let mut days: BTreeMap<i32, Vec<Arc<Segment>>> = BTreeMap::new();
-        for known in &self.shared.manifest().segments {
-            days.entry(known.day).or_default().push(Arc::clone(known));
-        }
+        let at_least = at_least.max(2);
         let mut done = Compacted::default();
-        for (day, segments) in days {
-            if segments.len() < at_least.max(2) {
+        for (day, before) in self.segment_counts() {
+            if before < at_least {
                 continue;
             }
-            self.compact_day(day, &segments).await?;
-            done.days += 1;
-            done.segments_before += segments.len() as u64;
-            done.segments_after += 1;
+            loop {
+                let manifest = self.shared.manifest();
+                let of_day = manifest.segments.iter().filter(|segment| segment.day == day);
+                let segments: Vec<Arc<Segment>> = of_day.cloned().collect();
+                if segments.len() < at_least {
+                    done.days += 1;
+                    done.segments_before += before as u64;
+                    done.segments_after += segments.len() as u64;
+                    break;
+                }
+                self.merge_segments(day, &chosen(segments, at_least)).await?;
+            }
         }
         Ok(done)
     }
 
-    async fn compact_day(&self, day: i32, segments: &[Arc<Segment>]) -> Result<(), LakeError> {
+    fn segment_counts(&self) -> BTreeMap<i32, usize> {
+        let mut counts = BTreeMap::new();
+        for segment in &self.shared.manifest().segments {
+            *counts.entry(segment.day).or_default() += 1;
+        }
+        counts
+    }
+
+    async fn merge_segments(&self, day: i32, segments: &[Arc<Segment>]) -> Result<(), LakeError> {
         self.shared.check_running()?;
         let path = paths::segment(day, new_ulid(&self.environment));
         let (store, sources) = (Arc::clone(self.store()), segments.to_vec());
@@ -63,6 +81,22 @@ impl Maintenance {
         self.commit(&base, commit).await?;
         failpoint::hit("compact::after_commit").map_err(LakeError::io("compaction"))
     }
+}
+
+/// Which segments of a day to merge: the smallest, and, unless the day is to become one
+/// segment, none that is much larger than what it would be merged with. So a row is rewritten
+/// about as often as the day doubles, not at every compaction.
+fn chosen(mut segments: Vec<Arc<Segment>>, at_least: usize) -> Vec<Arc<Segment>> {
+    segments.sort_by_key(|segment| segment.rows);
+    let mut rows = SMALL_ROWS;
+    let fits = segments.iter().take_while(|segment| {
+        let fits = at_least == 2 || segment.rows <= 2 * rows;
+        rows += segment.rows;
+        fits
+    });
+    let count = fits.count().clamp(2, MOST_SEGMENTS);
+    segments.truncate(count);
+    segments
 }
 
 /// Merges segments into one new object, streaming both ways.
