@@ -24,7 +24,8 @@ fn append_and_flush(criterion: &mut Criterion) {
 
     let mut group = criterion.benchmark_group("segment");
     group.sampling_mode(SamplingMode::Flat).throughput(Throughput::Elements(ROW_GROUP_ROWS as u64));
-    let steps: [(&str, fn(&Took) -> Duration); 3] = [
+    type Step = (&'static str, fn(&Took) -> Duration);
+    let steps: [Step; 3] = [
         ("append", |took| took.append),
         ("flush", |took| took.flush),
         ("append and flush", |took| took.append + took.flush),

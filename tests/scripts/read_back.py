@@ -134,6 +134,7 @@ def unguarded(cell: str | None) -> str | None:
 def csv_rows(rows: list[dict]) -> list[dict]:
     """Rows of text and nulls, as they stand in a CSV file."""
     for row in rows:
+        row["data"] = row.pop("data_json")
         for column in COLUMNS:
             row[column] = unguarded(row[column])
         row["seq"] = int(row["seq"])
@@ -164,7 +165,7 @@ def cast(table: pa.Table, column: str, kind: pa.DataType) -> pa.Table:
 
 def pyarrow_csv(path: Path) -> list[dict]:
     convert = pa.csv.ConvertOptions(
-        column_types={column: pa.string() for column in COLUMNS},
+        column_types={column: pa.string() for column in (*COLUMNS, "data_json")},
         null_values=[""],
         strings_can_be_null=True,
         quoted_strings_can_be_null=False,

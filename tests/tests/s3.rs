@@ -86,7 +86,7 @@ async fn s3_keeps_the_contract_of_a_store() {
     let _ = rustls::crypto::ring::default_provider().install_default();
     let server = S3::start();
     let options = server.variables().map(|(name, value)| (name.to_lowercase(), value.to_owned()));
-    let root = Root::open("s3://audit/contract", true, options).expect("a root");
+    let root = Root::open("s3://audit", true, options).expect("a root");
     object_store_conformance(root.store().as_ref()).await;
 }
 

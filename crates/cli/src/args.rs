@@ -35,7 +35,7 @@ pub(crate) enum Command {
     /// Import events from files
     Import(ImportArgs),
     /// Export events to a file or standard output
-    Export(ExportArgs),
+    Export(Box<ExportArgs>),
     /// Ask a question in SQL over the table `events`; without one, ask several
     Sql(SqlArgs),
     /// Show what the lake holds

@@ -40,7 +40,9 @@ impl LakeConfig {
     pub fn new(root: Root) -> Self {
         let wal_dir = match root.folder() {
             Some(folder) => folder.join("wal"),
-            None => PathBuf::from("auditlake-wal"),
+            // One folder for each lake: a WAL holds events of one lake only.
+            None => PathBuf::from("auditlake-wal")
+                .join(root.location().replace(|char: char| !char.is_ascii_alphanumeric(), "-")),
         };
         Self {
             root,

@@ -5,6 +5,7 @@
 //! carries the same `occurred_at`, so it is found however much later it comes, and after any
 //! restart. Ids are kept as 128 bits of a SHA-256: a collision would drop an event.
 
+use std::collections::hash_map::Entry;
 use std::collections::{HashMap, HashSet};
 
 use arrow::array::{Array, AsArray, RecordBatch};
@@ -54,24 +55,25 @@ impl Dedup {
         snapshot: impl Fn() -> Snapshot,
     ) -> Result<(), LakeError> {
         for day in days {
-            if !self.days.contains_key(&day) {
-                let keys = read_day(&snapshot(), day).await?;
-                self.days.insert(day, Day { keys, used: 0 });
-            }
-            if let Some(day) = self.days.get_mut(&day) {
-                day.used = self.clock;
+            match self.days.entry(day) {
+                Entry::Occupied(mut known) => known.get_mut().used = self.clock,
+                Entry::Vacant(unknown) => {
+                    let keys = read_day(&snapshot(), day).await?;
+                    unknown.insert(Day { keys, used: self.clock });
+                }
             }
         }
         Ok(())
     }
 
-    /// Forgets the days used longest ago until the rest fits; never one in use.
+    /// Forgets the days used longest ago until the rest fits; never one that the last group
+    /// used: the next one most likely uses it too.
     fn evict(&mut self) {
         while self.days.values().map(|day| day.keys.len()).sum::<usize>() > self.max_keys {
             let oldest = self
                 .days
                 .iter()
-                .filter(|(_, day)| day.used < self.clock)
+                .filter(|(_, day)| day.used + 1 < self.clock)
                 .min_by_key(|(_, day)| day.used)
                 .map(|(number, _)| *number);
             match oldest {

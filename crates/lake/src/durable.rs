@@ -11,7 +11,7 @@ use std::io::Write;
 use std::os::unix::fs::FileExt;
 use std::path::{Path as FsPath, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use async_trait::async_trait;
 use futures::FutureExt;
@@ -33,6 +33,9 @@ pub struct DurableStore {
     root: PathBuf,
     /// Makes the names of staged files unique within this process.
     staged: AtomicU64,
+    /// Set when a file has its name but whether the name is durable is unknown. Nothing is
+    /// believed from then on: reading such a file back would pass for proof that it counts.
+    doubtful: Arc<AtomicBool>,
 }
 
 impl std::fmt::Display for DurableStore {
@@ -45,7 +48,31 @@ impl DurableStore {
     /// Opens an existing folder.
     pub fn open(root: &FsPath) -> Result<Self> {
         let local = LocalFileSystem::new_with_prefix(root)?.with_automatic_cleanup(false);
-        Ok(Self { local, root: root.to_owned(), staged: AtomicU64::new(0) })
+        let (staged, doubtful) = (AtomicU64::new(0), Arc::default());
+        Ok(Self { local, root: root.to_owned(), staged, doubtful })
+    }
+
+    fn check(&self) -> Result<()> {
+        if self.doubtful.load(Ordering::SeqCst) {
+            let source = "a folder could not be synced; open the lake again".into();
+            return Err(Error::Generic { store: "durable", source });
+        }
+        Ok(())
+    }
+
+    /// Deletes what writes of an earlier process left staged; called by the only writer.
+    pub(crate) fn sweep_staged(folder: &FsPath) -> std::io::Result<()> {
+        for entry in std::fs::read_dir(folder)? {
+            let path = entry?.path();
+            let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+            let suffix = name.rsplit_once('#').map_or("", |(_, suffix)| suffix);
+            if path.is_dir() {
+                Self::sweep_staged(&path)?;
+            } else if !suffix.is_empty() && suffix.bytes().all(|byte| byte.is_ascii_digit()) {
+                std::fs::remove_file(&path)?;
+            }
+        }
+        Ok(())
     }
 
     fn stage(&self, location: &Path) -> Result<Staged> {
@@ -53,13 +80,16 @@ impl DurableStore {
         let number = self.staged.fetch_add(1, Ordering::Relaxed);
         let mut name = destination.clone().into_os_string();
         name.push(format!("#{}{number:06}", std::process::id()));
-        Ok(Staged { root: self.root.clone(), destination, path: PathBuf::from(name) })
+        self.check()?;
+        let (root, path) = (self.root.clone(), PathBuf::from(name));
+        Ok(Staged { root, destination, path, doubtful: Arc::clone(&self.doubtful) })
     }
 }
 
 /// A file on its way to its name.
 #[derive(Clone, Debug)]
 struct Staged {
+    doubtful: Arc<AtomicBool>,
     root: PathBuf,
     destination: PathBuf,
     path: PathBuf,
@@ -83,7 +113,9 @@ impl Staged {
         } else {
             std::fs::rename(&self.path, &self.destination)?;
         }
-        sync_parent(&self.destination)
+        failpoint::hit("store::named")
+            .and_then(|()| sync_parent(&self.destination))
+            .inspect_err(|_| self.doubtful.store(true, Ordering::SeqCst))
     }
 
     fn discard(&self) {
@@ -179,6 +211,7 @@ impl ObjectStore for DurableStore {
     }
 
     async fn get_opts(&self, location: &Path, options: GetOptions) -> Result<GetResult> {
+        self.check()?;
         self.local.get_opts(location, options).await
     }
 

@@ -8,17 +8,19 @@ use auditlake_model::columns::schema;
 use auditlake_model::env::Environment;
 use auditlake_model::id::new_ulid;
 use auditlake_model::line::LineWriter;
-use tokio::sync::{Mutex, Notify, mpsc, oneshot};
+use tokio::sync::{Mutex, mpsc, oneshot};
 
 use crate::config::LakeConfig;
 use crate::dedup::Dedup;
 use crate::documents::Documents;
+use crate::durable::DurableStore;
 use crate::error::LakeError;
-use crate::maintenance::{Compacted, Maintenance};
+use crate::maintenance::{Compacted, Compactor, Maintenance};
 use crate::manifest::{Commit, CommitKind, Loaded, Manifest, ManifestLog};
 use crate::recovery::{Recovered, check_covered, replay};
 use crate::shared::Shared;
 use crate::snapshot::Snapshot;
+use crate::tending::{Pace, Tending};
 use crate::wal::{WalFolder, WalWriter};
 use crate::writer::{Command, Receipt, Writer};
 
@@ -38,8 +40,8 @@ pub struct Lake {
     commands: mpsc::Sender<Command>,
     maintenance: Arc<Mutex<Maintenance>>,
     documents: Documents,
-    background: Background,
-    closing: Arc<Notify>,
+    compactor: Arc<Mutex<Compactor>>,
+    tending: Tending,
     writer: SyncMutex<Option<JoinHandle<()>>>,
     /// Locked while the lake is open.
     _folder: WalFolder,
@@ -49,6 +51,9 @@ impl Lake {
     /// Opens a lake, making it when there is none, and takes it over from any earlier writer.
     pub async fn open(config: LakeConfig, environment: Environment) -> Result<Self, LakeError> {
         let folder = WalFolder::lock(&config.wal_dir, &environment)?;
+        if let Some(root) = config.root.folder() {
+            DurableStore::sweep_staged(root).map_err(LakeError::io(root))?;
+        }
         let log = ManifestLog::new(Arc::clone(config.store()), config.retry());
         let opened = loop {
             match take_over(&config, &environment, &folder, &log).await {
@@ -78,6 +83,7 @@ impl Lake {
             .map_err(LakeError::io(&config.wal_dir))?;
         let documents = Documents::new(Arc::clone(config.store()));
         let (pace, writer_id) = (Pace::of(&config), folder.writer_id().to_owned());
+        let ulids = environment.clone();
         let maintenance = Arc::new(Mutex::new(Maintenance {
             config,
             environment,
@@ -88,19 +94,21 @@ impl Lake {
             commands: commands.clone(),
             pending: None,
         }));
-        let closing = Arc::new(Notify::new());
-        let tended = (Arc::clone(&shared), Arc::clone(&maintenance), Arc::clone(&closing));
-        let task = tokio::spawn(tend(tended.0, tended.1, tended.2, pace));
-        let background =
-            Background { task: SyncMutex::new(Some(task)), shared: Arc::clone(&shared) };
+        let compactor = Arc::new(Mutex::new(Compactor {
+            store: Arc::clone(shared.store()),
+            environment: ulids,
+            shared: Arc::clone(&shared),
+            maintenance: Arc::clone(&maintenance),
+        }));
+        let tending = Tending::start(&shared, &maintenance, &compactor, pace);
         let writer = SyncMutex::new(Some(thread));
         Ok(Self {
             shared,
             commands,
             maintenance,
             documents,
-            background,
-            closing,
+            compactor,
+            tending,
             writer,
             _folder: folder,
         })
@@ -144,8 +152,8 @@ impl Lake {
     /// Merges segments of each day that has at least `at_least` of them: with two, into one;
     /// with more, the small ones, until there are fewer.
     pub async fn compact(&self, at_least: usize) -> Result<Compacted, LakeError> {
-        let maintenance = Arc::clone(&self.maintenance);
-        to_the_end(async move { maintenance.lock().await.compact(at_least).await }).await
+        let compactor = Arc::clone(&self.compactor);
+        to_the_end(async move { compactor.lock().await.compact(at_least).await }).await
     }
 
     /// Deletes removed files past their grace; answers how many.
@@ -163,17 +171,16 @@ impl Lake {
     /// Flushes, and ends the threads and tasks. Events appended meanwhile are refused or, if
     /// acknowledged, safe in the WAL.
     pub async fn close(self) -> Result<(), LakeError> {
-        self.closing.notify_one();
-        let background = take(&self.background.task);
-        if let Some(background) = background {
-            background.await.map_err(LakeError::data("closing the lake"))?;
-        }
+        self.tending.end().await?;
         let flushed = match self.check_running() {
             Ok(()) => self.flush().await,
             Err(stopped) => Err(stopped),
         };
+        // A writer that waits for room would wait for ever.
+        self.shared.stop("it is closing");
         let writer = take(&self.writer);
         drop(self.commands);
+        drop(self.compactor);
         drop(self.maintenance);
         if let Some(writer) = writer {
             let joined = tokio::task::spawn_blocking(move || writer.join()).await;
@@ -199,6 +206,9 @@ async fn take_over(
 ) -> Result<TakenOver, LakeError> {
     let Loaded { manifest, torn } = log.load().await?;
     let applied = manifest.applied(Some(folder.writer_id()));
+    if torn.is_empty() {
+        folder.check_belongs_to(&manifest)?;
+    }
     if let Some(newest) = torn.last() {
         check_covered(folder.path(), applied, *newest)?;
         tracing::warn!("commit {newest} is torn; the WAL has its events, so it is left out");
@@ -229,23 +239,6 @@ async fn take_over(
     Ok(TakenOver { manifest, recovered })
 }
 
-/// The task that tends a lake. It ends with the lake, also when that is dropped unclosed:
-/// whoever opens the WAL folder next must not meet it there.
-#[derive(Debug)]
-struct Background {
-    task: SyncMutex<Option<tokio::task::JoinHandle<()>>>,
-    shared: Arc<Shared>,
-}
-
-impl Drop for Background {
-    fn drop(&mut self) {
-        if let Some(task) = take(&self.task) {
-            task.abort();
-            self.shared.stop("it was dropped without being closed");
-        }
-    }
-}
-
 /// Runs a change of the manifest to its end, even when its caller stops waiting for it: half
 /// a flush would have taken events from the hot ones and put them nowhere.
 async fn to_the_end<T: Send + 'static>(
@@ -256,48 +249,4 @@ async fn to_the_end<T: Send + 'static>(
 
 fn take<T>(slot: &SyncMutex<Option<T>>) -> Option<T> {
     slot.lock().unwrap_or_else(PoisonError::into_inner).take()
-}
-
-/// When the lake is tended.
-#[derive(Clone, Copy, Debug)]
-struct Pace {
-    flush_interval: std::time::Duration,
-    compact_segments: usize,
-}
-
-impl Pace {
-    fn of(config: &LakeConfig) -> Self {
-        Self { flush_interval: config.flush_interval, compact_segments: config.compact_segments }
-    }
-}
-
-/// Flushes, compacts and sweeps until the lake closes.
-async fn tend(
-    shared: Arc<Shared>,
-    maintenance: Arc<Mutex<Maintenance>>,
-    closing: Arc<Notify>,
-    pace: Pace,
-) {
-    if let Err(error) = maintenance.lock().await.sweep_orphans().await {
-        tracing::warn!(%error, "looking for uncommitted segments failed");
-    }
-    loop {
-        tokio::select! {
-            () = closing.notified() => return,
-            () = shared.flush_wanted.notified() => {}
-            () = tokio::time::sleep(pace.flush_interval) => {}
-        }
-        if shared.check_running().is_err() {
-            continue;
-        }
-        let mut maintenance = maintenance.lock().await;
-        let tended = async {
-            maintenance.flush().await?;
-            maintenance.compact(pace.compact_segments).await?;
-            maintenance.sweep().await
-        };
-        if let Err(error) = tended.await {
-            tracing::warn!(%error, "maintenance failed; what is hot stays hot");
-        }
-    }
 }

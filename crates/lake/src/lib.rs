@@ -24,6 +24,7 @@ mod segment;
 mod sequencer;
 mod shared;
 mod snapshot;
+mod tending;
 mod wal;
 mod writer;
 

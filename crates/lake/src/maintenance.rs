@@ -4,6 +4,8 @@ mod compact;
 mod flush;
 mod sweep;
 
+pub(crate) use compact::Compactor;
+
 use std::sync::Arc;
 
 use auditlake_model::env::Environment;

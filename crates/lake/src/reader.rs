@@ -8,7 +8,7 @@ use crate::hot::HotBatch;
 use crate::manifest::{Loaded, Manifest, ManifestLog};
 use crate::recovery::{check_covered, replay};
 use crate::snapshot::Snapshot;
-use crate::wal::read_writer_id;
+use crate::wal::{check_belongs_to, read_writer_id};
 
 /// A lake open for reading, beside any writer.
 #[derive(Clone, Debug)]
@@ -62,7 +62,9 @@ impl LakeReader {
         if !folder.is_dir() {
             return Ok(Vec::new());
         }
-        let applied = manifest.applied(read_writer_id(folder).as_deref());
+        let Some(writer) = read_writer_id(folder) else { return Ok(Vec::new()) };
+        check_belongs_to(folder, &writer, manifest)?;
+        let applied = manifest.applied(Some(&writer));
         Ok(replay(folder, manifest, applied, self.config.store()).await?.hot)
     }
 }

@@ -1,6 +1,7 @@
 //! What the writer, maintenance and readers share: the published state. Each change is one
 //! step under one lock, so that no reader sees an event twice or not at all.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak};
 
 use object_store::ObjectStore;
@@ -22,6 +23,10 @@ pub(crate) struct Shared {
     state: Mutex<State>,
     /// Signalled when hot events were flushed, a seal is wanted or the lake stopped.
     room: Condvar,
+    /// Signalled when there are new segments.
+    pub(crate) flushed: Notify,
+    /// Set when the lake is to end soon: nothing long is begun.
+    closing: AtomicBool,
     /// Signalled when enough is hot for a flush.
     pub(crate) flush_wanted: Notify,
     flush_bytes: usize,
@@ -68,6 +73,8 @@ impl Shared {
             store,
             state: Mutex::new(state),
             room: Condvar::new(),
+            flushed: Notify::new(),
+            closing: AtomicBool::new(false),
             flush_wanted: Notify::new(),
             flush_bytes: config.flush_bytes,
             max_hot_bytes: config.max_hot_bytes,
@@ -83,6 +90,10 @@ impl Shared {
         let state = self.state();
         let hot = state.flushing.iter().chain(&state.hot).cloned().collect();
         Snapshot::new(Arc::clone(&state.manifest), hot, Arc::clone(&self.store))
+    }
+
+    pub(crate) fn store(&self) -> &Arc<dyn ObjectStore> {
+        &self.store
     }
 
     pub(crate) fn manifest(&self) -> Arc<Manifest> {
@@ -152,7 +163,19 @@ impl Shared {
             state.flushing.clear();
             state.flushing_bytes = 0;
             self.room.notify_all();
+            self.flushed.notify_one();
         }
+    }
+
+    /// Ends what tends the lake, at its next step.
+    pub(crate) fn close(&self) {
+        self.closing.store(true, Ordering::SeqCst);
+        self.flush_wanted.notify_one();
+        self.flushed.notify_one();
+    }
+
+    pub(crate) fn is_closing(&self) -> bool {
+        self.closing.load(Ordering::SeqCst)
     }
 
     /// Forgets removed files that are deleted now.
@@ -173,7 +196,7 @@ impl Shared {
     pub(crate) fn stop(&self, why: &str) {
         let mut state = self.state();
         if state.stopped.is_none() {
-            tracing::error!("the lake takes no more events: {why}");
+            tracing::info!("the lake takes no more events: {why}");
             state.stopped = Some(why.to_owned());
         }
         self.room.notify_all();

@@ -70,6 +70,9 @@ pub(crate) struct Writer {
     pub(crate) runtime: Handle,
 }
 
+type Reply = oneshot::Sender<Result<Receipt, LakeError>>;
+type Outcome = Result<Placed, LakeError>;
+
 /// A request on its way through a group.
 struct Placed {
     batch: RecordBatch,
@@ -79,6 +82,8 @@ struct Placed {
 impl Writer {
     /// Serves commands until every sender is gone.
     pub(crate) fn run(mut self, mut commands: mpsc::Receiver<Command>) {
+        // However this thread ends, also by a panic, nobody is to wait for it.
+        let _ended = StopAtEnd(Arc::clone(&self.shared));
         let mut next = commands.blocking_recv();
         while let Some(command) = next.take() {
             if let Command::Append { draft, reply } = command {
@@ -106,11 +111,12 @@ impl Writer {
         }
         self.dedup.begin_group();
         self.wal.begin();
-        let mut waiting = vec![(self.place(first), reply)];
+        let mut waiting = Vec::new();
+        self.take(first, reply, &mut waiting);
         let mut closer = None;
         while self.wal.pending_bytes() < GROUP_BYTES {
             match commands.try_recv() {
-                Ok(Command::Append { draft, reply }) => waiting.push((self.place(draft), reply)),
+                Ok(Command::Append { draft, reply }) => self.take(draft, reply, &mut waiting),
                 Ok(seal) => {
                     closer = Some(seal);
                     break;
@@ -129,6 +135,14 @@ impl Writer {
             let _ = reply.send(answer);
         }
         closer
+    }
+
+    /// Places a request, unless whoever sent it has given up: it was told that the outcome is
+    /// open, and what it sends again must not come twice.
+    fn take(&mut self, draft: Draft, reply: Reply, waiting: &mut Vec<(Outcome, Reply)>) {
+        if !reply.is_closed() {
+            waiting.push((self.place(draft), reply));
+        }
     }
 
     /// Drops duplicates, gives places, and appends lines to the frame being built.
@@ -217,6 +231,15 @@ impl Writer {
             position: self.wal.position(),
             tenants: self.sequencer.take_grown(),
         })
+    }
+}
+
+/// Stops the lake when it goes.
+struct StopAtEnd(Arc<Shared>);
+
+impl Drop for StopAtEnd {
+    fn drop(&mut self) {
+        self.0.stop("its writer has ended");
     }
 }
 

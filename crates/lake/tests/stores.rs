@@ -62,7 +62,10 @@ async fn what_a_crash_left_staged_is_not_there() {
     std::fs::write(&staged, "half of i").unwrap();
 
     let listed: Vec<_> = store.list(None).try_collect().await.unwrap();
-    assert_eq!(listed.into_iter().map(|meta| meta.location).collect::<Vec<_>>(), [path.clone()]);
+    assert_eq!(
+        listed.into_iter().map(|meta| meta.location).collect::<Vec<_>>(),
+        std::slice::from_ref(&path)
+    );
     let level = store.list_with_delimiter(Some(&Path::from("log"))).await.unwrap();
     assert_eq!(level.objects.len(), 1);
     let second = Path::from("log/00000000000000000002.json");

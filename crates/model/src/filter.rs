@@ -16,7 +16,7 @@ pub struct Filter {
     pub recorded: Range,
     /// What their columns say; all terms must hold.
     pub terms: Vec<Term>,
-    /// Texts that must each stand somewhere in type, actor, target or data.
+    /// Texts of which one must stand somewhere in type, actor, target, reason or data.
     pub contains: Vec<String>,
 }
 
@@ -238,7 +238,10 @@ impl std::fmt::Display for Filter {
                 }
             }
         }
-        parts.extend(self.contains.iter().map(|text| format!("contains {text:?}")));
+        if !self.contains.is_empty() {
+            let texts: Vec<_> = self.contains.iter().map(|text| format!("{text:?}")).collect();
+            parts.push(format!("contains {}", texts.join(" or ")));
+        }
         f.write_str(if parts.is_empty() { "all events" } else { "" })?;
         f.write_str(&parts.join(" and "))
     }

@@ -34,7 +34,8 @@ impl IdSource for FreshIds<'_> {
     }
 }
 
-/// Ids that depend on nothing but the tenant, an idempotency key and the position.
+/// Ids that depend on nothing but the tenant, an idempotency key, the position, and what the
+/// event says: a key used again for other events does not make them duplicates.
 #[derive(Debug)]
 pub struct KeyedIds<'a> {
     /// The caller's tenant, or empty.
@@ -44,9 +45,9 @@ pub struct KeyedIds<'a> {
 }
 
 impl IdSource for KeyedIds<'_> {
-    fn id(&mut self, position: usize, _json: &[u8]) -> String {
+    fn id(&mut self, position: usize, json: &[u8]) -> String {
         let mut hash = Sha256::new();
-        for part in [self.tenant.as_bytes(), self.key.as_bytes()] {
+        for part in [self.tenant.as_bytes(), self.key.as_bytes(), json] {
             hash.update((part.len() as u64).to_le_bytes());
             hash.update(part);
         }

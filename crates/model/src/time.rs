@@ -139,7 +139,9 @@ pub fn parse_day(bytes: &[u8]) -> Option<i32> {
 /// Reads seconds, milliseconds or microseconds since 1970, told apart by magnitude.
 pub fn from_epoch(value: i64) -> Result<i64, &'static str> {
     let micros = match value.unsigned_abs() {
-        0..100_000_000_000 => value * 1_000_000,
+        // 20260301 is a date to whoever writes it, not a day in 1970.
+        1..100_000_000 => return Err("is too small for epoch s, ms or µs; give RFC 3339"),
+        0 | 100_000_000..100_000_000_000 => value * 1_000_000,
         100_000_000_000..100_000_000_000_000 => value * 1000,
         100_000_000_000_000..100_000_000_000_000_000 => value,
         _ => return Err("is finer than microseconds; give epoch s, ms or µs, or RFC 3339"),

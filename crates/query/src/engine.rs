@@ -10,6 +10,7 @@ use datafusion::execution::memory_pool::{FairSpillPool, TrackConsumersPool};
 use datafusion::execution::object_store::{DefaultObjectStoreRegistry, ObjectStoreUrl};
 use datafusion::execution::runtime_env::{RuntimeEnv, RuntimeEnvBuilder};
 use datafusion::prelude::{SessionConfig, SessionContext};
+use tokio::runtime::Runtime;
 
 use crate::error::QueryError;
 use crate::events::EventsTable;
@@ -40,7 +41,22 @@ impl Default for EngineConfig {
 #[derive(Clone, Debug)]
 pub struct Engine {
     runtime: Arc<RuntimeEnv>,
+    threads: Arc<Threads>,
     partitions: usize,
+}
+
+/// The threads that queries run on: decoding and sorting would keep those busy that serve
+/// connections.
+#[derive(Debug)]
+struct Threads(Option<Runtime>);
+
+impl Drop for Threads {
+    fn drop(&mut self) {
+        // The last engine may go within a runtime, which must not wait for another one.
+        if let Some(runtime) = self.0.take() {
+            runtime.shutdown_background();
+        }
+    }
 }
 
 /// How many of the largest memory consumers an error names.
@@ -63,7 +79,14 @@ impl Engine {
             .with_disk_manager_builder(disk)
             .with_metadata_cache_limit(32 << 20)
             .build_arc()?;
-        Ok(Self { runtime, partitions: config.partitions.max(1) })
+        let partitions = config.partitions.max(1);
+        let threads = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(partitions)
+            .thread_name("query")
+            .enable_all()
+            .build()
+            .map_err(|source| QueryError::Internal(format!("starting threads: {source}")))?;
+        Ok(Self { runtime, threads: Arc::new(Threads(Some(threads))), partitions })
     }
 
     /// A session over a snapshot's store. Memory, disk and footers are shared between
@@ -78,6 +101,15 @@ impl Engine {
             .build()?;
         runtime.register_object_store(store_url().as_ref(), Arc::clone(snapshot.store()));
         Ok(session(Arc::new(runtime), partitions))
+    }
+
+    /// The threads that queries run on.
+    pub(crate) fn threads(&self) -> tokio::runtime::Handle {
+        match &self.threads.0 {
+            Some(runtime) => runtime.handle().clone(),
+            // Taken only by the drop of the last engine.
+            None => tokio::runtime::Handle::current(),
+        }
     }
 
     /// A session without a lake, for data at hand.
@@ -97,7 +129,8 @@ impl Engine {
             .with_allow_dml(false)
             .with_allow_statements(false);
         let frame = context.sql_with_options(sql, read_only).await?;
-        Ok(EventStream::new(frame.execute_stream().await?, snapshot.clone()))
+        let batches = frame.execute_stream().await?;
+        Ok(EventStream::new(batches, snapshot.clone(), &self.threads()))
     }
 }
 

@@ -27,10 +27,10 @@ pub(crate) fn of_filter(filter: &Filter) -> Option<Expr> {
     parts.extend(of_range(at::OCCURRED_AT, filter.occurred));
     parts.extend(of_range(at::RECORDED_AT, filter.recorded));
     parts.extend(filter.terms.iter().map(of_term));
-    parts.extend(filter.contains.iter().filter_map(|text| {
+    parts.extend(any_of(filter.contains.iter().flat_map(|text| {
         let pattern = format!("%{}%", escape_like(text));
-        any_of(SEARCHED.map(|name| ident(name).ilike(lit(pattern.clone()))))
-    }));
+        SEARCHED.map(|name| ident(name).ilike(lit(pattern.clone())))
+    })));
     all_of(parts)
 }
 

@@ -113,7 +113,7 @@ impl Engine {
         let days = days(snapshot, &planner, request.order)?;
         let task = session.task_ctx();
         let batches = day_after_day(planner, days, task, request.limit);
-        Ok(EventStream::of(output, batches, snapshot.clone()))
+        Ok(EventStream::of(output, batches, snapshot.clone(), &self.threads()))
     }
 }
 

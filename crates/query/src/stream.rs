@@ -9,6 +9,7 @@ use auditlake_lake::Snapshot;
 use datafusion::execution::SendableRecordBatchStream;
 use futures::stream::BoxStream;
 use futures::{Stream, StreamExt};
+use tokio::runtime::Handle;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
@@ -23,10 +24,14 @@ pub struct EventStream {
 }
 
 impl EventStream {
-    pub(crate) fn new(stream: SendableRecordBatchStream, snapshot: Snapshot) -> Self {
+    pub(crate) fn new(
+        stream: SendableRecordBatchStream,
+        snapshot: Snapshot,
+        threads: &Handle,
+    ) -> Self {
         let schema = stream.schema();
         let batches = futures::TryStreamExt::map_err(stream, QueryError::from);
-        Self::of(schema, batches, snapshot)
+        Self::of(schema, batches, snapshot, threads)
     }
 
     /// The batches run ahead of the reader on a task of their own, so that decoding and
@@ -35,8 +40,9 @@ impl EventStream {
         schema: SchemaRef,
         batches: impl Stream<Item = Result<RecordBatch, QueryError>> + Send + 'static,
         snapshot: Snapshot,
+        threads: &Handle,
     ) -> Self {
-        Self { schema, batches: Box::pin(ahead(batches)), _snapshot: snapshot }
+        Self { schema, batches: ahead(batches, threads), _snapshot: snapshot }
     }
 
     /// The schema of every batch.
@@ -51,30 +57,34 @@ const AHEAD: usize = 2;
 
 fn ahead(
     batches: impl Stream<Item = Result<RecordBatch, QueryError>> + Send + 'static,
-) -> impl Stream<Item = Result<RecordBatch, QueryError>> + Send {
+    threads: &Handle,
+) -> BoxStream<'static, Result<RecordBatch, QueryError>> {
     let (sender, receiver) = mpsc::channel(AHEAD);
     // Dropping the set aborts the task, and with it the query.
     let mut task = JoinSet::new();
-    task.spawn(async move {
+    let work = async move {
         let mut batches = std::pin::pin!(batches);
         while let Some(batch) = batches.next().await {
             if sender.send(batch).await.is_err() {
                 return;
             }
         }
-    });
-    futures::stream::unfold((receiver, task), |(mut receiver, mut task)| async move {
-        if let Some(batch) = receiver.recv().await {
-            return Some((batch, (receiver, task)));
-        }
-        // The channel also closes when the task panics: that must not look like the end.
-        match task.join_next().await {
-            Some(Err(panic)) => {
-                Some((Err(QueryError::Internal(panic.to_string())), (receiver, task)))
+    };
+    task.spawn_on(work, threads);
+    let batches =
+        futures::stream::unfold((receiver, task), |(mut receiver, mut task)| async move {
+            if let Some(batch) = receiver.recv().await {
+                return Some((batch, (receiver, task)));
             }
-            _ => None,
-        }
-    })
+            // The channel also closes when the task panics: that must not look like the end.
+            match task.join_next().await {
+                Some(Err(panic)) => {
+                    Some((Err(QueryError::Internal(panic.to_string())), (receiver, task)))
+                }
+                _ => None,
+            }
+        });
+    batches.boxed()
 }
 
 impl std::fmt::Debug for EventStream {

@@ -1,5 +1,7 @@
 //! Scans and SQL over a real lake: order, limits, filters, pruning, and what EXPLAIN shows.
 
+#![allow(clippy::unwrap_used)]
+
 mod lake;
 
 use std::str::FromStr;

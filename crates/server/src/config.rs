@@ -12,8 +12,9 @@ pub struct ServerConfig {
     pub max_body_bytes: usize,
     /// The largest body of a request, decompressed.
     pub max_decompressed_bytes: usize,
-    /// Bodies that are decompressed and parsed at a time; the others wait. With
-    /// `max_decompressed_bytes` this bounds the memory that ingest takes.
+    /// Bytes of bodies, as sent, that are held at a time; further requests wait.
+    pub max_held_bytes: usize,
+    /// Bodies that are decompressed and parsed at a time; the others wait.
     pub max_parses: usize,
     /// How long a request other than an export may take once its body is there.
     pub request_timeout: Duration,
@@ -40,6 +41,7 @@ impl Default for ServerConfig {
             listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 7400)),
             max_body_bytes: 32 << 20,
             max_decompressed_bytes: 256 << 20,
+            max_held_bytes: 256 << 20,
             max_parses: 4,
             request_timeout: Duration::from_secs(30),
             header_timeout: Duration::from_secs(10),

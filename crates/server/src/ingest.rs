@@ -7,7 +7,9 @@ use auditlake_model::error::{ModelError, Rejection};
 use auditlake_model::id::{FreshIds, IdSource, KeyedIds};
 use auditlake_model::parse::{ParseOptions, Parsed, UnknownKeys, parse_events};
 use axum::Json;
+use axum::body::HttpBody;
 use axum::extract::{Request, State};
+use axum::http::StatusCode;
 use axum::http::header::{HeaderMap, HeaderName};
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
@@ -87,6 +89,9 @@ pub(crate) async fn post(
         idempotency_key: idempotency_key(&parts.headers)?,
     };
     let partial = reading.partial;
+    // Held until the events are durable: what waits for the lake is bounded too.
+    let said = body.size_hint().upper();
+    let _held = state.in_time(state.body_permit(said)).await??;
     let body = decode::read(body, state.config()).await?;
     state.metrics().ingest_bytes.inc_by(body.len() as u64);
     let Parsed { draft, rejected } = parse(&state, body, reading).await?;
@@ -122,7 +127,12 @@ async fn parse(state: &AppState, body: Bytes, reading: Reading) -> Result<Parsed
 /// Appends the events. When this gives up, they may still become durable; a client that sends
 /// them again, with the same ids or the same idempotency key, has each of them once.
 async fn append(state: &AppState, draft: Draft) -> Result<Receipt, Problem> {
-    Ok(state.in_time(state.lake().append(draft)).await??)
+    let appended = state.in_time(state.lake().append(draft)).await.map_err(|_| {
+        let detail = "the lake is too busy; the events may still be kept, so send them again \
+                      with the same ids or the same Idempotency-Key";
+        Problem::new(StatusCode::SERVICE_UNAVAILABLE, detail).retry_after(5)
+    })?;
+    Ok(appended?)
 }
 
 fn idempotency_key(headers: &HeaderMap) -> Result<Option<String>, Problem> {

@@ -58,15 +58,17 @@ impl Keys {
         Ok(Self { by_id })
     }
 
-    /// Makes an operator's key when there is none, and gives its text: the only time that
-    /// anybody sees it.
+    /// Makes an operator's key when there is none, and shows its text: the only time that
+    /// anybody sees it. It counts only once it was shown: a key that nobody saw would lock
+    /// everybody out.
     pub async fn first_operator(
         &mut self,
         documents: &Documents,
         environment: &Environment,
-    ) -> Result<Option<String>, LakeError> {
+        show: impl FnOnce(&str) -> std::io::Result<()>,
+    ) -> Result<(), LakeError> {
         if self.by_id.values().any(|key| key.role == Role::Operator) {
-            return Ok(None);
+            return Ok(());
         }
         let id = random_base62(environment, ID_CHARS);
         let text = signed(format!("{PREFIX}{id}_{}", random_base62(environment, SECRET_CHARS)));
@@ -75,9 +77,10 @@ impl Keys {
             sha256: digest(&text),
             created_at_us: environment.clock.now_us(),
         };
+        show(&text).map_err(|source| LakeError::Io { path: "standard output".into(), source })?;
         documents.put(KIND, &id, 1, &document).await?;
         self.by_id.insert(id, document);
-        Ok(Some(text))
+        Ok(())
     }
 
     /// Whose key this is; none for a mistyped, unknown or wrong one, without saying which.

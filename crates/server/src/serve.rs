@@ -12,6 +12,7 @@ use hyper::rt::Executor;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
 use hyper_util::server::graceful::{GracefulShutdown, Watcher};
+use socket2::SockRef;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
 use tokio::task::JoinSet;
@@ -57,7 +58,7 @@ pub async fn run(
             () = &mut shutdown => break,
             // Takes ended connections out of the set, and nothing else.
             Some(_) = connections.join_next() => continue,
-            accepted = accept(&listener, &slots) => accepted,
+            accepted = accept(&listener, &slots, config.export_stall_timeout) => accepted,
         };
         let (server, watcher) = (Arc::clone(&server), graceful.watcher());
         connections.spawn(async move { server.connection(stream, watcher, slot).await });
@@ -114,6 +115,7 @@ impl Server {
 async fn accept(
     listener: &TcpListener,
     slots: &Arc<Semaphore>,
+    stall: Duration,
 ) -> (TcpStream, OwnedSemaphorePermit) {
     let mut wait = BACKOFF.0;
     let slot = match Arc::clone(slots).acquire_owned().await {
@@ -124,9 +126,8 @@ async fn accept(
     loop {
         match listener.accept().await {
             Ok((stream, _)) => {
-                // Answers are written whole; waiting for more to send only delays them.
-                if let Err(error) = stream.set_nodelay(true) {
-                    tracing::debug!(%error, "no TCP_NODELAY");
+                if let Err(error) = tune(&stream, stall) {
+                    tracing::debug!(%error, "a connection goes without its socket options");
                 }
                 return (stream, slot);
             }
@@ -139,6 +140,13 @@ async fn accept(
             }
         }
     }
+}
+
+/// Answers are written whole, so waiting for more to send would only delay them. A client that
+/// takes nothing for so long is cut off by the kernel, whatever is being written to it.
+fn tune(stream: &TcpStream, stall: Duration) -> io::Result<()> {
+    stream.set_nodelay(true)?;
+    SockRef::from(stream).set_tcp_user_timeout(Some(stall))
 }
 
 /// Whether accepting failed because the client had left.

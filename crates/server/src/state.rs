@@ -30,6 +30,8 @@ struct Shared {
     config: ServerConfig,
     metrics: Metrics,
     exports: Arc<Semaphore>,
+    /// In units of [`HELD_UNIT`] bytes.
+    bodies: Arc<Semaphore>,
     parses: Arc<Semaphore>,
     tasks: TaskTracker,
     stopping: CancellationToken,
@@ -46,6 +48,7 @@ impl AppState {
         config: ServerConfig,
     ) -> Self {
         let exports = Arc::new(Semaphore::new(config.max_exports));
+        let bodies = Arc::new(Semaphore::new(config.max_held_bytes / HELD_UNIT));
         let parses = Arc::new(Semaphore::new(config.max_parses));
         let shared = Shared {
             lake,
@@ -55,6 +58,7 @@ impl AppState {
             config,
             metrics: Metrics::new(),
             exports,
+            bodies,
             parses,
             tasks: TaskTracker::new(),
             stopping: CancellationToken::new(),
@@ -101,6 +105,19 @@ impl AppState {
         Arc::clone(&self.shared.exports).try_acquire_owned().ok()
     }
 
+    /// The right to hold a body: as many bytes as it says it has, or may have.
+    pub(crate) async fn body_permit(
+        &self,
+        said: Option<u64>,
+    ) -> Result<OwnedSemaphorePermit, Problem> {
+        let most = self.config().max_body_bytes;
+        let said = said.and_then(|bytes| usize::try_from(bytes).ok());
+        let units = said.unwrap_or(most).min(most).div_ceil(HELD_UNIT).max(1);
+        let units = u32::try_from(units).unwrap_or(u32::MAX);
+        let permit = Arc::clone(&self.shared.bodies).acquire_many_owned(units).await;
+        permit.map_err(|closed| Problem::internal("waiting for a body", &closed))
+    }
+
     /// The right to hold a decompressed body.
     pub(crate) async fn parse_permit(&self) -> Result<OwnedSemaphorePermit, Problem> {
         let permit = Arc::clone(&self.shared.parses).acquire_owned().await;
@@ -113,6 +130,9 @@ impl AppState {
         tokio::time::timeout(limit, step).await.map_err(|_| too_slow(limit))
     }
 }
+
+/// Memory for bodies is given out in such pieces.
+const HELD_UNIT: usize = 1024;
 
 fn too_slow(limit: Duration) -> Problem {
     Problem::new(

@@ -63,7 +63,7 @@ pub(crate) async fn run(settings: &Settings, arguments: &ImportArgs) -> anyhow::
     }
     import.bar.finish_and_clear();
     // What was taken before an error stays: it is durable, and importing again skips it.
-    finish(lake).await?;
+    let finished = finish(lake).await;
     let Imported { accepted, duplicates } = done;
     if arguments.json {
         println!(
@@ -80,7 +80,7 @@ pub(crate) async fn run(settings: &Settings, arguments: &ImportArgs) -> anyhow::
             progress::rate(accepted, started),
         );
     }
-    failed.map_or(Ok(()), Err)
+    failed.map_or(finished, Err)
 }
 
 /// Leaves a lake as queries like it: one segment a day, nothing hot.
@@ -117,18 +117,21 @@ impl Import<'_> {
                 let document = source.into_document()?;
                 self.bar.inc(document.len() as u64);
                 let records = records_of(&document, key)?;
-                for group in records.chunks(RESHAPED_RECORDS) {
-                    self.reshaped(shape, group, &mut ids, done).await?;
+                for (index, group) in records.chunks(RESHAPED_RECORDS).enumerate() {
+                    let first = index * RESHAPED_RECORDS + 1;
+                    self.reshaped(shape, first, group, &mut ids, done).await?;
                 }
             }
             Some(shape) => {
+                let mut first = 1;
                 while let Some(chunk) = source.next_chunk()? {
                     self.bar.inc(chunk.bytes.len() as u64);
                     let text = std::str::from_utf8(&chunk.bytes).context("is no UTF-8 text")?;
                     let records: Vec<&str> =
                         text.lines().filter(|line| !line.trim().is_empty()).collect();
                     for group in records.chunks(RESHAPED_RECORDS) {
-                        self.reshaped(shape, group, &mut ids, done).await?;
+                        self.reshaped(shape, first, group, &mut ids, done).await?;
+                        first += group.len();
                     }
                 }
             }
@@ -148,9 +151,11 @@ impl Import<'_> {
         Ok(())
     }
 
+    /// `first` is the number of the first of these records in its file.
     async fn reshaped(
         &self,
         shape: &Shape,
+        first: usize,
         records: &[&str],
         ids: &mut ContentIds,
         done: &mut Imported,
@@ -161,7 +166,7 @@ impl Import<'_> {
             bail!("shape {}: {} records became {lines} events", shape.name, records.len());
         }
         let taken = std::mem::take(ids);
-        *ids = self.append(Chunk { bytes, first_line: 1 }, taken, done).await?;
+        *ids = self.append(Chunk { bytes, first_line: first }, taken, done).await?;
         Ok(())
     }
 

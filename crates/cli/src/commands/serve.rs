@@ -18,16 +18,11 @@ pub(crate) async fn run(settings: &Settings) -> anyhow::Result<()> {
         .await
         .with_context(|| format!("listening on {}", settings.listen))?;
     let listen = listener.local_addr()?;
-    // Only now: a key made by a start that then fails to listen would never be shown.
+    // Only now: a start that fails to listen is not to use up the first key.
     let mut keys = Keys::load(lake.documents()).await?;
-    let first_key = keys.first_operator(lake.documents(), &environment).await?;
-    // Scripts wait for these lines: they must not stay in a buffer.
-    let mut out = std::io::stdout();
-    if let Some(key) = first_key {
-        writeln!(out, "operator key (shown only now): {key}")?;
-    }
-    writeln!(out, "auditlake listens on http://{listen}")?;
-    out.flush()?;
+    let show = |key: &str| print_line(&format!("operator key (shown only now): {key}"));
+    keys.first_operator(lake.documents(), &environment, show).await?;
+    print_line(&format!("auditlake listens on http://{listen}"))?;
     let config = ServerConfig { listen, ..ServerConfig::default() };
     let state = AppState::new(Arc::clone(&lake), settings.engine()?, environment, keys, config);
     auditlake_server::run(listener, state, asked_to_end()).await?;
@@ -36,6 +31,13 @@ pub(crate) async fn run(settings: &Settings) -> anyhow::Result<()> {
         // Every task of the server has ended, so this cannot be; the WAL has it all anyway.
         Err(_) => anyhow::bail!("the lake is still in use; it was not flushed"),
     }
+}
+
+/// Scripts wait for these lines: they must not stay in a buffer.
+fn print_line(line: &str) -> std::io::Result<()> {
+    let mut out = std::io::stdout();
+    writeln!(out, "{line}")?;
+    out.flush()
 }
 
 /// Resolves at SIGINT or SIGTERM.

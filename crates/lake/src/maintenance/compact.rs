@@ -4,9 +4,12 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use auditlake_model::env::Environment;
 use auditlake_model::id::new_ulid;
+use auditlake_model::time::format_day;
 use object_store::path::Path;
 use object_store::{ObjectStore, ObjectStoreExt, WriteMultipart};
+use tokio::sync::Mutex;
 
 use super::{Compacted, Maintenance};
 use crate::error::LakeError;
@@ -14,6 +17,7 @@ use crate::failpoint;
 use crate::manifest::CommitKind;
 use crate::paths;
 use crate::segment::{self, Segment, SegmentWriter};
+use crate::shared::Shared;
 
 /// Rows of the batches read from each segment: a day may have many.
 const BATCH_ROWS: usize = 1024;
@@ -24,17 +28,30 @@ const SMALL_ROWS: u64 = 65_536;
 /// How many parts of an upload may be under way.
 const UPLOADS: usize = 4;
 
-impl Maintenance {
+/// Merges segments beside flushes: only the commit needs the manifest's owner.
+#[derive(Debug)]
+pub(crate) struct Compactor {
+    pub(crate) store: Arc<dyn ObjectStore>,
+    pub(crate) environment: Environment,
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) maintenance: Arc<Mutex<Maintenance>>,
+}
+
+impl Compactor {
     /// Compacts every day that has at least `at_least` segments: with two, until it has one;
     /// with more, only while there are so many, the small ones first.
     pub(crate) async fn compact(&mut self, at_least: usize) -> Result<Compacted, LakeError> {
         let at_least = at_least.max(2);
         let mut done = Compacted::default();
+        let mut failed = None;
         for (day, before) in self.segment_counts() {
             if before < at_least {
                 continue;
             }
             loop {
+                if self.shared.is_closing() {
+                    return Ok(done);
+                }
                 let manifest = self.shared.manifest();
                 let of_day = manifest.segments.iter().filter(|segment| segment.day == day);
                 let segments: Vec<Arc<Segment>> = of_day.cloned().collect();
@@ -44,10 +61,21 @@ impl Maintenance {
                     done.segments_after += segments.len() as u64;
                     break;
                 }
-                self.merge_segments(day, &chosen(segments, at_least)).await?;
+                if let Err(error) = self.merge_segments(day, &chosen(segments, at_least)).await {
+                    // One day that cannot be merged must not keep the others from it.
+                    tracing::warn!(%error, "day {} was not compacted", format_day(day));
+                    failed = Some(error);
+                    break;
+                }
             }
         }
-        Ok(done)
+        failed.map_or(Ok(done), Err)
+    }
+
+    /// Deletes segments that no commit names. Neither a flush nor a compaction is under way
+    /// meanwhile, whose segments would be such.
+    pub(crate) async fn sweep_orphans(&self) -> Result<u64, LakeError> {
+        self.maintenance.lock().await.sweep_orphans().await
     }
 
     fn segment_counts(&self) -> BTreeMap<i32, usize> {
@@ -61,7 +89,7 @@ impl Maintenance {
     async fn merge_segments(&self, day: i32, segments: &[Arc<Segment>]) -> Result<(), LakeError> {
         self.shared.check_running()?;
         let path = paths::segment(day, new_ulid(&self.environment));
-        let (store, sources) = (Arc::clone(self.store()), segments.to_vec());
+        let (store, sources) = (Arc::clone(&self.store), segments.to_vec());
         let (runtime, target) = (tokio::runtime::Handle::current(), path.clone());
         // Decoding and encoding keep a thread busy for long: not one of the reactor's.
         let merged = tokio::task::spawn_blocking(move || {
@@ -73,10 +101,22 @@ impl Maintenance {
             let detail = format!("{} rows were merged from {before}", merged.rows);
             return Err(LakeError::damaged(path, detail));
         }
+        self.maintenance.lock().await.commit_merged(merged, segments).await
+    }
+}
+
+impl Maintenance {
+    /// Puts a merged segment in the place of those it was merged from. Nothing but compaction
+    /// removes segments, and there is one compaction at a time, so they are all still there.
+    async fn commit_merged(
+        &self,
+        merged: Segment,
+        sources: &[Arc<Segment>],
+    ) -> Result<(), LakeError> {
         let base = self.shared.manifest();
         let mut commit = self.new_commit(CommitKind::Compact, &base);
         commit.add = vec![merged];
-        commit.remove = segments.iter().map(|segment| segment.path.clone()).collect();
+        commit.remove = sources.iter().map(|segment| segment.path.clone()).collect();
         failpoint::hit("compact::before_commit").map_err(LakeError::io("compaction"))?;
         self.commit(&base, commit).await?;
         failpoint::hit("compact::after_commit").map_err(LakeError::io("compaction"))

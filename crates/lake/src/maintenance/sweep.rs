@@ -40,8 +40,8 @@ impl Maintenance {
     }
 
     /// Deletes segments that no commit names: an earlier writer was stopped between writing
-    /// and committing them. Called before this writer writes any of its own.
-    pub(crate) async fn sweep_orphans(&self) -> Result<u64, LakeError> {
+    /// and committing them.
+    pub(super) async fn sweep_orphans(&self) -> Result<u64, LakeError> {
         let manifest = self.shared.manifest();
         let known = known_paths(&manifest);
         let folder = Path::from(paths::EVENTS);

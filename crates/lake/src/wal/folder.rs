@@ -9,6 +9,7 @@ use auditlake_model::id::new_ulid;
 use super::file::wal_files;
 use crate::durable::sync_parent;
 use crate::error::LakeError;
+use crate::manifest::Manifest;
 
 /// A WAL folder that belongs to this process until it is dropped.
 #[derive(Debug)]
@@ -36,6 +37,12 @@ impl WalFolder {
         Ok(Self { path: path.to_owned(), writer_id, _lock: lock })
     }
 
+    /// Refuses a lake that does not know this WAL although it has frames: a writer commits
+    /// its name before its first frame, so they are another lake's.
+    pub(crate) fn check_belongs_to(&self, manifest: &Manifest) -> Result<(), LakeError> {
+        check_belongs_to(&self.path, &self.writer_id, manifest)
+    }
+
     pub(crate) fn path(&self) -> &Path {
         &self.path
     }
@@ -44,6 +51,20 @@ impl WalFolder {
     pub(crate) fn writer_id(&self) -> &str {
         &self.writer_id
     }
+}
+
+pub(crate) fn check_belongs_to(
+    folder: &Path,
+    writer_id: &str,
+    manifest: &Manifest,
+) -> Result<(), LakeError> {
+    if manifest.wal_applied.contains_key(writer_id) || wal_files(folder)?.is_empty() {
+        return Ok(());
+    }
+    Err(LakeError::Invalid(format!(
+        "the WAL in {} belongs to another lake; name another folder for this one",
+        folder.display()
+    )))
 }
 
 fn id_path(folder: &Path) -> PathBuf {

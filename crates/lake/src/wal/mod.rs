@@ -11,5 +11,5 @@ mod frame;
 mod writer;
 
 pub(crate) use file::{WalTail, read_after, wal_files};
-pub(crate) use folder::{WalFolder, read_writer_id};
+pub(crate) use folder::{WalFolder, check_belongs_to, read_writer_id};
 pub(crate) use writer::{WalWriter, truncate_to};

@@ -139,10 +139,10 @@ fn check_texts(event: &Event<'_>) -> Result<(), Fault> {
     }
     check_choice(event, at::OUTCOME, &OUTCOMES)?;
     check_choice(event, at::CLASSIFICATION, &CLASSIFICATIONS)?;
-    if let Some(ip) = event.text[at::CONTEXT_IP].as_deref() {
-        if ip.parse::<IpAddr>().is_err() {
-            return Err(Fault::at("context.ip", "is no IPv4 or IPv6 address"));
-        }
+    if let Some(ip) = event.text[at::CONTEXT_IP].as_deref()
+        && ip.parse::<IpAddr>().is_err()
+    {
+        return Err(Fault::at("context.ip", "is no IPv4 or IPv6 address"));
     }
     Ok(())
 }

@@ -88,6 +88,9 @@ impl<'a> Event<'a> {
     }
 }
 
+/// The most unknown keys of one event that move into `data`.
+const MAX_MOVED: usize = 256;
+
 /// `seq` and `recorded_at` as found in a canonical line.
 type LakeKeys = (Option<u64>, Option<i64>);
 
@@ -163,6 +166,10 @@ impl<'a> EventVisitor<'_, 'a> {
     ) -> Result<(), A::Error> {
         if self.unknown == UnknownKeys::IntoData {
             let raw: &'a RawValue = map.next_value()?;
+            if self.event.moved.len() == MAX_MOVED {
+                let reason = format!("is one of more than {MAX_MOVED} unknown keys");
+                return Err(self.refuse(&key, reason));
+            }
             if self.event.moved.iter().any(|(moved, _)| *moved == key) {
                 return Err(self.refuse(&key, "stands twice"));
             }

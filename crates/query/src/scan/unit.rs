@@ -23,6 +23,9 @@ use datafusion::physical_plan::union::UnionExec;
 use super::{Day, Order, ScanRequest, TIME_ORDER};
 use crate::events::{Files, hot_scan, segment_order};
 
+/// A limit up to which the first rows are kept in memory rather than sorted with the rest.
+const KEPT_ROWS: usize = 10_000;
+
 /// What all days' plans have in common.
 pub(super) struct Planner {
     /// Positions of the columns that are read: those given, filtered and sorted by.
@@ -128,6 +131,9 @@ impl Planner {
             } else {
                 input
             };
+        // With a limit a sort keeps its rows in memory; without one it may spill. The limit
+        // itself is held by whoever walks the days.
+        let fetch = fetch.filter(|rows| *rows <= KEPT_ROWS);
         Arc::new(SortExec::new(self.order.clone(), input).with_fetch(fetch))
     }
 

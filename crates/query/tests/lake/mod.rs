@@ -159,13 +159,14 @@ fn holds<'a>(
             };
             (term.any.is_empty() || any(&term.any)) && !any(&term.none)
         })
-        && filter.contains.iter().all(|wanted| {
-            let wanted = wanted.to_lowercase();
-            COLUMNS.iter().enumerate().any(|(position, column)| {
-                searched.contains(&column.name)
-                    && text(position).is_some_and(|cell| cell.to_lowercase().contains(&wanted))
-            })
-        })
+        && (filter.contains.is_empty()
+            || filter.contains.iter().any(|wanted| {
+                let wanted = wanted.to_lowercase();
+                COLUMNS.iter().enumerate().any(|(position, column)| {
+                    searched.contains(&column.name)
+                        && text(position).is_some_and(|cell| cell.to_lowercase().contains(&wanted))
+                })
+            }))
 }
 
 /// Every row, read from hot batches and straight from the Parquet files.

@@ -46,7 +46,12 @@ impl Server {
         let root = Root::open(folder.path().to_str().unwrap(), true, []).unwrap();
         let lake = Lake::open(LakeConfig::new(root), environment.clone()).await.unwrap();
         let mut keys = Keys::load(lake.documents()).await.unwrap();
-        let key = keys.first_operator(lake.documents(), &environment).await.unwrap().unwrap();
+        let mut key = String::new();
+        let show = |text: &str| {
+            text.clone_into(&mut key);
+            Ok(())
+        };
+        keys.first_operator(lake.documents(), &environment, show).await.unwrap();
         let lake = Arc::new(lake);
         let engine = Engine::new(EngineConfig::default()).unwrap();
         let state = AppState::new(Arc::clone(&lake), engine, environment, keys, config);
