@@ -1,6 +1,8 @@
 //! What is acknowledged is there: at once, exactly once, at the same place and with the same
 //! root, whatever the lake does to it and however often it restarts.
 
+#![allow(clippy::unwrap_used)] // A test that meets the unexpected is to fail.
+
 mod site;
 
 use std::sync::Arc;

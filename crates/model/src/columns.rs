@@ -170,11 +170,11 @@ mod tests {
     fn groups_are_contiguous_so_that_a_line_opens_each_once() {
         let mut seen: Vec<&str> = Vec::new();
         for pair in COLUMNS.windows(2) {
-            if let (Some(left), right) = (pair[0].group, pair[1].group) {
-                if right != Some(left) {
-                    assert!(!seen.contains(&left), "group {left} stands in two places");
-                    seen.push(left);
-                }
+            if let (Some(left), right) = (pair[0].group, pair[1].group)
+                && right != Some(left)
+            {
+                assert!(!seen.contains(&left), "group {left} stands in two places");
+                seen.push(left);
             }
         }
     }

@@ -172,7 +172,7 @@ async fn explain_shows_pruned_files_and_the_filter_in_the_scan() {
         match golden.ends_with("events/day=").then(|| part.split_once(".parquet")).flatten() {
             Some((name, rest)) => {
                 golden.push_str(&name[..11]);
-                golden.push_str("…");
+                golden.push('…');
                 golden.push_str(rest);
             }
             None => golden.push_str(part),

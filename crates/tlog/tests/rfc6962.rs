@@ -1,6 +1,8 @@
 //! The hashes against published vectors (the reference implementation of RFC 6962 tests
 //! with these leaves and roots) and against the RFC's recursive definition.
 
+#![allow(clippy::unwrap_used)] // A test that meets the unexpected is to fail.
+
 use auditlake_tlog::{CompactRange, Hash, InvalidRange, leaf_hash, node_hash};
 use proptest::prelude::*;
 
