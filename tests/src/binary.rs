@@ -111,9 +111,20 @@ impl Server {
         self.child.id()
     }
 
-    /// SIGSTOP: what it had answered until now is all that it answers.
+    /// SIGSTOP, and the wait until no thread runs any more: what it had answered until then is
+    /// all that it answers. A thread within the kernel may finish what it does there.
     pub fn freeze(&self) {
         kill_process(Pid::from_child(&self.child), Signal::STOP).expect("a child takes a signal");
+        let tasks = format!("/proc/{}/task", self.child.id());
+        let runs = |task: std::fs::DirEntry| {
+            let stat = std::fs::read_to_string(task.path().join("stat")).unwrap_or_default();
+            // The state stands behind the name, which is in brackets and may hold anything.
+            let state = stat.rsplit_once(") ").and_then(|(_, rest)| rest.chars().next());
+            !matches!(state, Some('T' | 't' | 'D' | 'Z' | 'X') | None)
+        };
+        while std::fs::read_dir(&tasks).expect("its threads").flatten().any(runs) {
+            std::thread::yield_now();
+        }
     }
 
     /// SIGKILL: nothing of the process runs after it.

@@ -42,10 +42,13 @@ pub(crate) fn split_days(batch: &RecordBatch) -> Result<Vec<HotBatch>, LakeError
 /// requests do not become thousands of batches. Each row is copied at most log(n) times.
 pub(crate) fn push(hot: &mut Vec<Arc<HotBatch>>, new: HotBatch) -> Result<(), LakeError> {
     const JOINED_ROWS: usize = 8192;
+    const JOINED_BYTES: usize = 4 << 20;
     let mut new = new;
     while let Some(last) = hot.last() {
         let (last_rows, rows) = (last.batch.num_rows(), new.batch.num_rows());
-        if last.day != new.day || last_rows > 2 * rows || last_rows + rows > JOINED_ROWS {
+        let is_wide = last.batch.get_array_memory_size() > JOINED_BYTES;
+        if last.day != new.day || last_rows > 2 * rows || last_rows + rows > JOINED_ROWS || is_wide
+        {
             break;
         }
         new.batch = concat_batches(&schema(), [&last.batch, &new.batch])

@@ -20,6 +20,8 @@ const FRAMES: u32 = 5;
 
 /// A whole log in one file, and the name of its writer.
 struct Log {
+    /// The store, which knows the writer but has none of the events.
+    store: InMemory,
     wal: Vec<u8>,
     writer: Vec<u8>,
     frames: Vec<Range<usize>>,
@@ -27,7 +29,8 @@ struct Log {
 
 impl Log {
     async fn new() -> Self {
-        let site = Site::on(Arc::new(InMemory::new()));
+        let store = Arc::new(InMemory::new());
+        let site = Site::on(store.clone());
         let lake = site.open().await;
         for number in 0..FRAMES {
             lake.append(numbered("acme", 0, number..number + 1)).await.expect("an append");
@@ -37,12 +40,12 @@ impl Log {
         let writer = std::fs::read(site.wal_dir.join("WRITER")).expect("the writer's name");
         let frames = frames(&wal);
         assert_eq!(frames.len(), FRAMES as usize, "one frame for each append");
-        Self { wal, writer, frames }
+        Self { store: store.fork(), wal, writer, frames }
     }
 
     /// A new place with nothing but these WAL files, each named by its first position.
     fn place(&self, files: &[(u64, &[u8])]) -> Site {
-        let site = Site::on(Arc::new(InMemory::new()));
+        let site = Site::on(Arc::new(self.store.fork()));
         std::fs::create_dir_all(&site.wal_dir).expect("a WAL folder");
         std::fs::write(site.wal_dir.join("WRITER"), &self.writer).expect("the writer's name");
         for (first, bytes) in files {

@@ -215,3 +215,17 @@ async fn a_reader_beside_a_busy_writer_sees_every_event_once() {
     let seen = read(&reader.snapshot().await.unwrap(), "at rest").await;
     assert_eq!(seen.len() as u64, all);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_log_of_another_lake_is_refused() {
+    let one = Site::on(Arc::new(InMemory::new()));
+    let lake = one.open().await;
+    lake.append(numbered("acme", 0, 0..3)).await.unwrap();
+    drop(lake);
+    let mut other = Site::on(Arc::new(InMemory::new()));
+    other.wal_dir.clone_from(&one.wal_dir);
+    let refused = other.try_open().await;
+    assert!(matches!(&refused, Err(LakeError::Invalid(why)) if why.contains("another lake")));
+    // It is still its own lake's.
+    assert_eq!(read(&one.open().await.snapshot(), "at home").await.ids("acme"), ids(0..3));
+}

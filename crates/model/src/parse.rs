@@ -108,7 +108,7 @@ impl Reader {
 
 /// Whether a body that opens with a brace is one (pretty-printed) object rather than lines.
 fn is_one_object(body: &[u8]) -> bool {
-    let Some(end) = memchr::memchr(b'\n', body) else { return !body.is_empty() };
+    let Some(end) = memchr::memchr(b'\n', body) else { return true };
     let first = &body[..end];
     serde_json::from_slice::<&RawValue>(first).is_err_and(|source| source.is_eof())
         && serde_json::from_slice::<&RawValue>(body).is_ok()

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use auditlake_lake::Snapshot;
+use auditlake_lake::{Segment, Snapshot};
 use datafusion::execution::context::SQLOptions;
 use datafusion::execution::disk_manager::{DiskManagerBuilder, DiskManagerMode};
 use datafusion::execution::memory_pool::{FairSpillPool, TrackConsumersPool};
@@ -95,12 +95,13 @@ impl Engine {
         &self,
         snapshot: &Snapshot,
         partitions: usize,
+        batch_rows: usize,
     ) -> Result<SessionContext, QueryError> {
         let runtime = RuntimeEnvBuilder::from_runtime_env(&self.runtime)
             .with_object_store_registry(Arc::new(DefaultObjectStoreRegistry::new()))
             .build()?;
         runtime.register_object_store(store_url().as_ref(), Arc::clone(snapshot.store()));
-        Ok(session(Arc::new(runtime), partitions))
+        Ok(session(Arc::new(runtime), partitions, batch_rows))
     }
 
     /// The threads that queries run on.
@@ -114,14 +115,14 @@ impl Engine {
 
     /// A session without a lake, for data at hand.
     pub(crate) fn bare_session(&self) -> Result<SessionContext, QueryError> {
-        let context = session(Arc::clone(&self.runtime), self.partitions);
+        let context = session(Arc::clone(&self.runtime), self.partitions, BATCH_ROWS);
         functions::register(&context)?;
         Ok(context)
     }
 
     /// Answers one read-only SQL statement over the table `events`.
     pub async fn sql(&self, snapshot: &Snapshot, sql: &str) -> Result<EventStream, QueryError> {
-        let context = self.session(snapshot, self.partitions)?;
+        let context = self.session(snapshot, self.partitions, batch_rows(snapshot.segments()))?;
         functions::register(&context)?;
         context.register_table("events", Arc::new(EventsTable::new(snapshot.clone())))?;
         let read_only = SQLOptions::new()
@@ -139,9 +140,18 @@ pub(crate) fn store_url() -> ObjectStoreUrl {
     ObjectStoreUrl::parse("lake://events").unwrap_or_else(|_| ObjectStoreUrl::local_filesystem())
 }
 
-fn session(runtime: Arc<RuntimeEnv>, partitions: usize) -> SessionContext {
+/// Rows of a batch of ordinary events.
+pub(crate) const BATCH_ROWS: usize = 8192;
+
+/// Rows of a batch that none of these segments makes too wide.
+pub(crate) fn batch_rows<'a>(segments: impl IntoIterator<Item = &'a Arc<Segment>>) -> usize {
+    segments.into_iter().map(|segment| segment.batch_rows()).min().unwrap_or(BATCH_ROWS)
+}
+
+fn session(runtime: Arc<RuntimeEnv>, partitions: usize, batch_rows: usize) -> SessionContext {
     let mut config = SessionConfig::new()
         .with_target_partitions(partitions)
+        .with_batch_size(batch_rows)
         .with_information_schema(false)
         // Strings are i32-offset text and dictionaries in files, hot batches and encoders
         // alike; views would mean a conversion at each border.

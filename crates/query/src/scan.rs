@@ -18,7 +18,7 @@ use datafusion::logical_expr::{Expr, lit};
 use datafusion::prelude::ident;
 use futures::TryStreamExt;
 
-use crate::engine::Engine;
+use crate::engine::{BATCH_ROWS, Engine, batch_rows};
 use crate::error::QueryError;
 use crate::events::projected;
 use crate::predicate::{all_of, instant, of_filter};
@@ -103,15 +103,16 @@ impl Engine {
         request: &ScanRequest,
     ) -> Result<EventStream, QueryError> {
         let output = projected(request.columns.as_ref())?;
-        let session = self.session(snapshot, 1)?;
+        let state = self.session(snapshot, 1, BATCH_ROWS)?.state();
         let condition = all_of(
             of_filter(&request.filter)
                 .into_iter()
                 .chain(request.after.as_ref().map(|after| behind(after, request.order))),
         );
-        let planner = Planner::new(&session.state(), condition, request)?;
+        let planner = Planner::new(&state, condition, request)?;
         let days = days(snapshot, &planner, request.order)?;
-        let task = session.task_ctx();
+        let rows = batch_rows(days.iter().flat_map(|day| &day.segments));
+        let task = self.session(snapshot, 1, rows)?.task_ctx();
         let batches = day_after_day(planner, days, task, request.limit);
         Ok(EventStream::of(output, batches, snapshot.clone(), &self.threads()))
     }

@@ -3,6 +3,7 @@
 
 mod fill;
 mod peak;
+mod wide;
 
 use std::fs::File;
 use std::io::{Read, Write};
@@ -38,6 +39,30 @@ async fn five_million_events_fit_through_a_quarter_gibibyte() {
         assert_small(&format!("a server that gives {format}"), peak);
         server.kill();
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn wide_events_take_no_more() {
+    const WIDE: u64 = 4000;
+    let site = site();
+    wide::fill(site.lake(), WIDE, 200 << 10).await;
+    let output = site.folder().join("export.ndjson.zst").display().to_string();
+    let mut command = site.command(["export", "--order", "log", "-o", &output]);
+    command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+    let mut child = command.spawn().expect("the binary starts");
+    let peak = peak::until_end(&mut child, Duration::from_secs(120));
+    assert_small("an export of wide events", peak);
+    let text = File::open(&output).map(zstd::Decoder::new).expect("the export").expect("zstd");
+    let mut ends = LineEnds::default();
+    let (mut text, mut chunk) = (text, vec![0; 1 << 20]);
+    loop {
+        let read = text.read(&mut chunk).expect("the export can be read");
+        if read == 0 {
+            break;
+        }
+        ends.count(&chunk[..read], "ndjson");
+    }
+    assert_eq!(ends.count, WIDE);
 }
 
 fn assert_small(what: &str, peak_kib: u64) {

@@ -179,6 +179,10 @@ impl Import<'_> {
     ) -> anyhow::Result<ContentIds> {
         let (tenant, unknown) = (self.tenant.clone(), self.unknown);
         let Chunk { bytes, first_line } = chunk;
+        // To the parser, a request without any event is a mistake; blank lines of a file are not.
+        if bytes.trim_ascii().is_empty() {
+            return Ok(ids);
+        }
         let parse = tokio::task::spawn_blocking(move || {
             let mut options = ParseOptions {
                 unknown,

@@ -148,12 +148,14 @@ async fn merge_into(
 ) -> Result<Segment, LakeError> {
     let mut streams = Vec::with_capacity(sources.len());
     for source in sources {
-        streams.push(segment::open(store, source, None, BATCH_ROWS).await?);
+        let batch_rows = source.batch_rows().min(BATCH_ROWS);
+        streams.push(segment::open(store, source, None, batch_rows).await?);
     }
     failpoint::hit("compact::merge").map_err(LakeError::io(path.as_ref()))?;
     let upload = store.put_multipart(path).await.map_err(LakeError::store(path))?;
     let mut upload = WriteMultipart::new(upload);
-    let written = write_merged(streams, &mut upload, day, path).await;
+    let rows = sources.iter().map(|source| source.batch_rows()).min().unwrap_or(BATCH_ROWS);
+    let written = write_merged(streams, rows, &mut upload, day, path).await;
     match written {
         Ok(segment) => {
             upload.finish().await.map_err(LakeError::store(path))?;
@@ -169,12 +171,13 @@ async fn merge_into(
 
 async fn write_merged(
     streams: Vec<segment::Batches>,
+    batch_rows: usize,
     upload: &mut WriteMultipart,
     day: i32,
     path: &Path,
 ) -> Result<Segment, LakeError> {
     let mut writer = SegmentWriter::new()?;
-    segment::merge(streams, async |batch| {
+    segment::merge(streams, batch_rows, async |batch| {
         writer.write(&batch)?;
         upload.wait_for_capacity(UPLOADS).await.map_err(LakeError::store(path))?;
         upload.put(writer.take().into());

@@ -7,6 +7,8 @@ use arrow::datatypes::{Int32Type, TimestampMicrosecondType, UInt64Type};
 use auditlake_model::columns::{COLUMNS, Kind, at};
 use serde::{Deserialize, Serialize};
 
+use super::WIDTH_ROWS;
+
 /// What one tenant's events in a segment span, each first and last.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Span {
@@ -32,6 +34,8 @@ const MAX_BOUND_BYTES: usize = 128;
 #[derive(Debug, Default)]
 pub(crate) struct Summary {
     pub(crate) rows: u64,
+    /// See [`super::Segment::widest_bytes`].
+    pub(crate) widest_bytes: u64,
     tenants: BTreeMap<String, Span>,
     /// By column position.
     texts: BTreeMap<usize, Option<(String, String)>>,
@@ -41,6 +45,12 @@ impl Summary {
     pub(crate) fn add(&mut self, batch: &RecordBatch) {
         self.rows += batch.num_rows() as u64;
         self.add_spans(batch);
+        let ends = batch.column(at::DATA).as_string::<i32>().value_offsets();
+        for start in (0..batch.num_rows()).step_by(WIDTH_ROWS) {
+            let end = batch.num_rows().min(start + WIDTH_ROWS);
+            let width = u64::try_from(ends[end] - ends[start]).unwrap_or(0);
+            self.widest_bytes = self.widest_bytes.max(width);
+        }
         for (position, column) in COLUMNS.iter().enumerate() {
             if column.kind == Kind::Dict {
                 let dictionary = batch.column(position).as_dictionary::<Int32Type>();

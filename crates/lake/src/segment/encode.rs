@@ -60,10 +60,11 @@ impl SegmentWriter {
     pub(crate) fn finish(mut self, day: i32, path: String) -> Result<Encoded, LakeError> {
         self.writer.finish().map_err(LakeError::data("writing a segment"))?;
         let rest = self.take();
-        let rows = self.summary.rows;
+        let (rows, widest_bytes) = (self.summary.rows, self.summary.widest_bytes);
         let (tenants, columns) = self.summary.finish();
         let sha256 = hex::encode(&self.hash.finalize());
         let bytes = self.bytes;
-        Ok(Encoded { segment: Segment { path, bytes, sha256, rows, day, tenants, columns }, rest })
+        let segment = Segment { path, bytes, sha256, rows, day, tenants, widest_bytes, columns };
+        Ok(Encoded { segment, rest })
     }
 }

@@ -10,8 +10,6 @@ use super::read::Batches;
 use crate::error::LakeError;
 
 const SORTED_BY: [usize; 3] = [at::TENANT_ID, at::OCCURRED_AT, at::SEQ];
-/// Rows of a merged batch.
-const OUTPUT_ROWS: usize = 8192;
 
 /// One stream's current batch and how far it has been taken.
 struct Cursor {
@@ -22,9 +20,11 @@ struct Cursor {
     batch: usize,
 }
 
-/// Merges streams of event batches, each in segment order, and hands on batches in that order.
+/// Merges streams of event batches, each in segment order, and hands on batches of
+/// `output_rows` in that order.
 pub(crate) async fn merge(
     streams: Vec<Batches>,
+    output_rows: usize,
     mut emit: impl AsyncFnMut(RecordBatch) -> Result<(), LakeError>,
 ) -> Result<(), LakeError> {
     let fields = SORTED_BY.map(|at| SortField::new(COLUMNS[at].data_type())).to_vec();
@@ -40,11 +40,11 @@ pub(crate) async fn merge(
         let bound = (cursors.len() > 1).then(|| least_of(&cursors, Some(least)));
         let run_end = run_end(&cursors, least, bound);
         let cursor = &mut cursors[least];
-        let end = run_end.min(cursor.row + OUTPUT_ROWS - merger.picked.len());
+        let end = run_end.min(cursor.row + output_rows - merger.picked.len());
         merger.picked.extend((cursor.row..end).map(|row| (cursor.batch, row)));
         cursor.row = end;
         let exhausted = cursor.row == cursor.keys.num_rows();
-        if merger.picked.len() == OUTPUT_ROWS {
+        if merger.picked.len() == output_rows {
             emit(merger.take(&mut cursors)?).await?;
         }
         if exhausted {

@@ -32,11 +32,28 @@ pub struct Segment {
     pub day: i32,
     /// The span of each tenant's events in it.
     pub tenants: BTreeMap<String, Span>,
+    /// The most bytes that `data` has in 1,024 rows in a row: how wide batches may become.
+    pub widest_bytes: u64,
     /// Least and greatest value of columns of text; no entry when unknown.
     pub columns: BTreeMap<String, Bounds>,
 }
 
+/// Rows over which the width of `data` is measured.
+pub(crate) const WIDTH_ROWS: usize = 1024;
+/// What `data` may take in one batch.
+const BATCH_BYTES: u64 = 8 << 20;
+/// Rows of a batch of ordinary events.
+const BATCH_ROWS: u64 = 8192;
+
 impl Segment {
+    /// How many rows a batch of this segment should have, so that memory does not depend on
+    /// how much `data` its events carry.
+    #[must_use]
+    pub fn batch_rows(&self) -> usize {
+        let rows = BATCH_BYTES * WIDTH_ROWS as u64 / self.widest_bytes.max(1);
+        rows.clamp(16, BATCH_ROWS) as usize
+    }
+
     /// The time its events span, first and last, in microseconds.
     #[must_use]
     pub fn occurred_us(&self) -> (i64, i64) {
