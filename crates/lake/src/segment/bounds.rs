@@ -27,6 +27,8 @@ pub struct Span {
 #[serde(transparent)]
 pub struct Bounds(pub Option<(String, String)>);
 
+/// One wide event alone does not speak for a thousand.
+const FEWEST_ROWS: usize = 16;
 /// A bound longer than this is not kept: it would make the manifest heavy.
 const MAX_BOUND_BYTES: usize = 128;
 
@@ -48,8 +50,10 @@ impl Summary {
         let ends = batch.column(at::DATA).as_string::<i32>().value_offsets();
         for start in (0..batch.num_rows()).step_by(WIDTH_ROWS) {
             let end = batch.num_rows().min(start + WIDTH_ROWS);
-            let width = u64::try_from(ends[end] - ends[start]).unwrap_or(0);
-            self.widest_bytes = self.widest_bytes.max(width);
+            // A compaction adds batches of fewer rows: what they have stands for all of it.
+            let rows = (end - start).max(FEWEST_ROWS) as u64;
+            let bytes = u64::try_from(ends[end] - ends[start]).unwrap_or(0);
+            self.widest_bytes = self.widest_bytes.max(bytes * WIDTH_ROWS as u64 / rows);
         }
         for (position, column) in COLUMNS.iter().enumerate() {
             if column.kind == Kind::Dict {

@@ -1,6 +1,6 @@
 //! Writing a segment: sorted batches in, Parquet bytes and the manifest's entry out.
 
-use arrow::array::RecordBatch;
+use arrow::array::{AsArray, RecordBatch};
 use arrow::compute::{SortColumn, SortOptions, lexsort_to_indices, take_record_batch};
 use auditlake_model::columns::{at, schema};
 use auditlake_model::layout::writer_properties;
@@ -19,6 +19,9 @@ pub(crate) fn sort(batch: &RecordBatch) -> Result<RecordBatch, LakeError> {
     let order = lexsort_to_indices(&columns, None).map_err(LakeError::data("sorting events"))?;
     take_record_batch(batch, &order).map_err(LakeError::data("sorting events"))
 }
+
+/// The writer ends a page only between such pieces, and a page is read whole.
+const SLICE_BYTES: i32 = 1 << 20;
 
 /// Encodes the sorted batches of one segment; its bytes can be taken as they are made.
 pub(crate) struct SegmentWriter {
@@ -46,7 +49,16 @@ impl SegmentWriter {
 
     pub(crate) fn write(&mut self, batch: &RecordBatch) -> Result<(), LakeError> {
         self.summary.add(batch);
-        self.writer.write(batch).map_err(LakeError::data("writing a segment"))
+        let ends = batch.column(at::DATA).as_string::<i32>().value_offsets();
+        let mut start = 0;
+        while start < batch.num_rows() {
+            let wide = |end: &usize| ends[*end] - ends[start] < SLICE_BYTES;
+            let end = (start + 1..=batch.num_rows()).take_while(wide).last().unwrap_or(start + 1);
+            let slice = batch.slice(start, end - start);
+            self.writer.write(&slice).map_err(LakeError::data("writing a segment"))?;
+            start = end;
+        }
+        Ok(())
     }
 
     /// Takes the bytes made so far.

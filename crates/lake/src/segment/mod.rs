@@ -41,7 +41,7 @@ pub struct Segment {
 /// Rows over which the width of `data` is measured.
 pub(crate) const WIDTH_ROWS: usize = 1024;
 /// What `data` may take in one batch.
-const BATCH_BYTES: u64 = 8 << 20;
+const BATCH_BYTES: u64 = 4 << 20;
 /// Rows of a batch of ordinary events.
 const BATCH_ROWS: u64 = 8192;
 
