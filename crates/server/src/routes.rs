@@ -12,7 +12,7 @@ use crate::{access, event, export, health, ingest, list};
 
 /// The whole API.
 ///
-/// Whatever is not named among the open paths of [`access`] needs a key, also what does not
+/// Whatever is not named among the open paths of `access` needs a key, also what does not
 /// exist: a stranger does not learn which paths there are.
 pub fn app(state: AppState) -> Router {
     Router::new()
