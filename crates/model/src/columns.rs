@@ -6,6 +6,8 @@ use std::sync::{Arc, LazyLock};
 
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef, TimeUnit};
 
+use crate::error::ModelError;
+
 /// How a column is stored and rendered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
@@ -142,6 +144,24 @@ pub fn schema() -> SchemaRef {
 #[must_use]
 pub fn index_of(name: &str) -> Option<usize> {
     COLUMNS.iter().position(|column| column.name == name)
+}
+
+/// The positions of the columns that a comma list names, in its order.
+pub fn parse_list(list: &str) -> Result<Vec<usize>, ModelError> {
+    let refuse = |reason| ModelError::Filter { name: "columns".to_owned(), reason };
+    let mut positions = Vec::new();
+    for name in list.split(',').map(str::trim) {
+        let Some(position) = index_of(name) else {
+            let allowed: Vec<_> = COLUMNS.iter().map(|column| column.name).collect();
+            let allowed = allowed.join(", ");
+            return Err(refuse(format!("{name:?} is no column; allowed: {allowed}")));
+        };
+        if positions.contains(&position) {
+            return Err(refuse(format!("{name:?} is given twice")));
+        }
+        positions.push(position);
+    }
+    Ok(positions)
 }
 
 #[cfg(test)]

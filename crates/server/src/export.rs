@@ -1,7 +1,7 @@
 //! `GET /v1/events/export`: all events that filters select, as one file, streamed.
 
 use auditlake_export::{Compression, Encoder, Format, Options};
-use auditlake_model::columns::{COLUMNS, index_of};
+use auditlake_model::columns;
 use auditlake_model::time::format_rfc3339;
 use auditlake_query::{Order, ScanRequest};
 use axum::extract::{Request, State};
@@ -64,30 +64,14 @@ fn read(mut params: Params) -> Result<(Options, ScanRequest), Problem> {
         options.csv.safe = safe;
     }
     options.check()?;
-    let columns = params.take("columns")?.map(|list| columns(&list)).transpose()?;
-    let orders = [("log", Order::Log), ("asc", Order::OldestFirst), ("desc", Order::NewestFirst)];
-    let order = params.choice("order", &orders)?.unwrap_or_default();
+    let columns = params.take("columns")?.map(|list| columns::parse_list(&list)).transpose()?;
+    let order = params.take("order")?.map(|text| text.parse::<Order>());
+    let order = order.transpose().map_err(|reason| Problem::parameter("order", &reason))?;
     let limit = params.number("limit", 1..=usize::MAX)?;
     let filter = params.filter()?;
     params.finish()?;
+    let order = order.unwrap_or_default();
     Ok((options, ScanRequest { filter, columns, order, limit, after: None }))
-}
-
-/// The positions of the columns in a comma list.
-fn columns(list: &str) -> Result<Vec<usize>, Problem> {
-    let mut positions = Vec::new();
-    for name in list.split(',') {
-        let Some(position) = index_of(name) else {
-            let allowed: Vec<_> = COLUMNS.iter().map(|column| column.name).collect();
-            let reason = format!("{name:?} is no column; allowed: {}", allowed.join(", "));
-            return Err(Problem::parameter("columns", &reason));
-        };
-        if positions.contains(&position) {
-            return Err(Problem::parameter("columns", &format!("{name:?} is given twice")));
-        }
-        positions.push(position);
-    }
-    Ok(positions)
 }
 
 /// `auditlake-export-20260301T093000Z.ndjson.gz`

@@ -8,7 +8,7 @@ use std::time::Instant;
 use anyhow::{Context, bail};
 use auditlake_export::{Compression, CsvOptions, Encoder, Format, Options, Totals};
 use auditlake_lake::Snapshot;
-use auditlake_model::columns::{COLUMNS, index_of};
+use auditlake_model::columns;
 use auditlake_model::filter::Filter;
 use auditlake_query::{Engine, ScanRequest};
 use futures::TryStreamExt;
@@ -87,24 +87,9 @@ fn request(arguments: &ExportArgs) -> anyhow::Result<ScanRequest> {
     for (name, value) in arguments.filter.pairs() {
         filter.add(name, value)?;
     }
-    let columns = arguments.columns.as_deref().map(parse_columns).transpose()?;
+    let columns = arguments.columns.as_deref().map(columns::parse_list).transpose()?;
     let (order, limit) = (arguments.order, arguments.limit);
     Ok(ScanRequest { filter, columns, order, limit, after: None })
-}
-
-fn parse_columns(list: &str) -> anyhow::Result<Vec<usize>> {
-    let mut columns = Vec::new();
-    for name in list.split(',').map(str::trim) {
-        let Some(column) = index_of(name) else {
-            let allowed: Vec<_> = COLUMNS.iter().map(|column| column.name).collect();
-            bail!("{name:?} is no column; allowed are {}", allowed.join(", "));
-        };
-        if columns.contains(&column) {
-            bail!("column {name} is named twice");
-        }
-        columns.push(column);
-    }
-    Ok(columns)
 }
 
 /// Encodes an answer into the target; the memory it takes does not depend on the rows.

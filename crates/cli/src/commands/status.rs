@@ -30,7 +30,7 @@ fn as_json(settings: &Settings, snapshot: &Snapshot) -> serde_json::Value {
     let tenants: serde_json::Map<String, serde_json::Value> = manifest
         .tenants
         .iter()
-        .map(|(tenant, head)| (tenant.clone(), json!({"size": head.size, "root": hex(&head.root)})))
+        .map(|(tenant, head)| (tenant.clone(), json!({"size": head.size, "root": head.root_hex()})))
         .collect();
     json!({
         "lake": settings.lake,
@@ -73,11 +73,7 @@ fn print(settings: &Settings, snapshot: &Snapshot) {
         println!(
             "tenant    {tenant}: {} events, root {}",
             progress::count(head.size),
-            hex(&head.root)
+            head.root_hex()
         );
     }
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }

@@ -41,6 +41,12 @@ impl TenantHead {
         let (size, root, peaks) = (range.size(), range.root(), range.peaks().to_vec());
         Self { size, root, peaks, recorded_at_us }
     }
+
+    /// The root in hexadecimal.
+    #[must_use]
+    pub fn root_hex(&self) -> String {
+        hex::encode(&self.root)
+    }
 }
 
 /// One entry of the manifest log.
