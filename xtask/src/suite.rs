@@ -6,6 +6,10 @@ use crate::python;
 use crate::shell::{Workspace, run, works};
 use crate::steps::Steps;
 
+/// The tests of crashes make the binary die at named places. The doc tests need no such thing,
+/// but with other features everything would be built again for them.
+const FEATURES: [&str; 2] = ["--features", "auditlake-cli/failpoints"];
+
 /// Prepares what the tests need and runs them all; `nextest_args` narrow or tune the nextest run.
 pub(crate) fn run_tests(
     workspace: &Workspace,
@@ -16,12 +20,12 @@ pub(crate) fn run_tests(
     steps.run("nextest installed", || install_nextest(workspace))?;
     steps.run("tests", || {
         let mut command = workspace.cargo();
-        // The tests of crashes make the binary die at named places.
-        command.args(["nextest", "run", "--workspace", "--features", "auditlake-cli/failpoints"]);
-        command.args(nextest_args);
+        command.args(["nextest", "run", "--workspace"]).args(FEATURES).args(nextest_args);
         run(command.env("AUDITLAKE_TEST_PYTHON", &python))
     })?;
-    steps.run("doc tests", || run(workspace.cargo().args(["test", "--workspace", "--doc"])))
+    steps.run("doc tests", || {
+        run(workspace.cargo().args(["test", "--workspace", "--doc"]).args(FEATURES))
+    })
 }
 
 /// Installs cargo-nextest where it is missing.

@@ -25,10 +25,12 @@ enum Step {
     Append(u32),
     Flush,
     Compact,
+    /// A day later, so that what was removed is due.
+    Sweep,
     Reopen,
 }
 
-const SCRIPT: [Step; 12] = [
+const SCRIPT: [Step; 13] = [
     Step::Append(0),
     Step::Append(1),
     Step::Append(2),
@@ -38,6 +40,7 @@ const SCRIPT: [Step; 12] = [
     Step::Compact,
     Step::Append(4),
     Step::Flush,
+    Step::Sweep,
     Step::Reopen,
     Step::Append(5),
     Step::Flush,
@@ -115,6 +118,10 @@ impl Run {
             }
             Step::Flush => lake.flush().await,
             Step::Compact => lake.compact(2).await.map(|_| ()),
+            Step::Sweep => {
+                self.site.clock.advance(24 * 3_600_000_000);
+                lake.sweep().await.map(|_| ())
+            }
             Step::Reopen => Ok(()),
         }
     }

@@ -5,7 +5,7 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-use anyhow::{Context, bail};
+use anyhow::Context;
 use auditlake_export::{Compression, CsvOptions, Encoder, Format, Options, Totals};
 use auditlake_lake::Snapshot;
 use auditlake_model::columns;
