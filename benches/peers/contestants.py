@@ -12,6 +12,7 @@ import time
 
 MISSING = 3  # exit code: the library is not installed
 
+TASKS = ["csv", "ndjson", "parquet", "filtered", "ingest"]
 MODULES = {"duckdb": "duckdb", "polars": "polars", "clickhouse": "chdb", "pyarrow": "pyarrow"}
 FLAT = "flat"
 TIME = "time"

@@ -1,41 +1,36 @@
 #!/usr/bin/env python3
-"""auditlake beside DuckDB, Polars and ClickHouse (chdb), side by side on the same Parquet files.
+"""auditlake beside DuckDB, Polars, ClickHouse (chdb) and PostgreSQL, side by side on one lake.
 
-Every run is a process of its own on the same processors, whose time and memory the kernel counts;
-contestants take turns, round by round, and each output's rows are counted. See ../README.md for
-what is and what is not equal. Nothing but the standard library is loaded here: a child's peak
-memory is never less than that of the process it was started from.
+Contestants take turns on the same processors, round by round, and the rows of each output are
+counted. See ../README.md for what is and what is not equal. Nothing but the standard library is
+loaded here: a child's peak memory is never less than that of the process it was started from.
 """
 
 import argparse
-import glob
-import json
 import os
-import platform
 import shutil
+import signal
 import statistics
-import subprocess
 import sys
 import tempfile
-import threading
-import time
 from pathlib import Path
 
 import contestants
+import memory
+import report
+from contestants import TASKS
+from lake import Lake
+from library import Library
+from ours import Cli, Http
+from postgres import Postgres
+from processes import Failed, Processes, Unable
+from targets import OURS
 
-OURS = "auditlake"
-PEERS = ["duckdb", "polars", "clickhouse"]
-TASKS = ["csv", "ndjson", "parquet", "filtered", "ingest"]
-# The sample's quarter begins on 2026-01-01; this is a whole week in the middle of it.
-WEEK = {"from": "2026-02-02T00:00:00+00:00", "to": "2026-02-09T00:00:00+00:00"}
-TYPE_PREFIX = "data."
+LIBRARIES = ["duckdb", "polars", "clickhouse"]
+PEERS = [*LIBRARIES, Postgres.name]
 # Generous: a line of a peer's NDJSON, with its nulls, and the input of the ingest.
 SCRATCH_BYTES_PER_EVENT = 2500
-TUNING = "[tuning]\nremoval_grace_ms = 0\n"
-
-
-class Failed(Exception):
-    """A run that gave no result, and why."""
+SUFFIXES = {"ndjson": "ndjson", "parquet": "parquet", "ingest": "parquet"}
 
 
 def arguments():
@@ -45,185 +40,114 @@ def arguments():
     parser.add_argument("--runs", type=int, default=5)
     parser.add_argument("--threads", type=int, default=2, help="threads and processors for each")
     parser.add_argument("--work", required=True, type=Path, help="a folder on disk; keeps the lake")
-    parser.add_argument("--tasks", nargs="+", choices=TASKS, default=TASKS)
+    parser.add_argument("--tasks", nargs="*", choices=TASKS, default=TASKS)
     parser.add_argument("--peers", nargs="*", choices=PEERS, default=PEERS)
+    parser.add_argument("--memory", nargs="*", type=int, default=[], metavar="EVENTS",
+                        help="also: our exports of lakes of these sizes, and the peak of each")
     parser.add_argument("--timeout", type=int, default=1800, help="seconds that one run may take")
     parser.add_argument("--json", type=Path, help="where every single run is written to")
+    parser.add_argument("--report", type=Path, help="where the tables are written to, as Markdown")
     given = parser.parse_args()
-    given.auditlake, given.work = given.auditlake.resolve(), given.work.resolve()
-    given.json = given.json and given.json.resolve()
+    for name in ("auditlake", "work", "json", "report"):
+        path = getattr(given, name)
+        setattr(given, name, path and path.resolve())
+    for path in (given.json, given.report):
+        if path and not path.parent.is_dir():
+            parser.error(f"there is no folder {path.parent}")  # now, not after hours
     return given
 
 
 class Bench:
-    def __init__(self, given):
-        self.given = given
-        self.lake = given.work / "lake"
-        self.versions = {}
-        available = sorted(os.sched_getaffinity(0))
-        if len(available) < given.threads:
-            print(f"only {len(available)} processors for {given.threads} threads", file=sys.stderr)
-        # Children inherit it: nobody gets more than the others.
-        os.sched_setaffinity(0, available[: given.threads])
-        self.environment = {
-            name: value for name, value in os.environ.items() if not name.startswith("AUDITLAKE_")
-        } | {
-            "AUDITLAKE_LOG": "warn",
-            "POLARS_MAX_THREADS": str(given.threads),
-            "TOKIO_WORKER_THREADS": str(given.threads),
-        }
+    """What the contestants share, and their turns."""
 
-    # Processes
+    def __init__(self, given, processes):
+        self.given, self.processes = given, processes
+        self.lake = Lake(given, processes)
+        self.fresh_lake = given.work / "ingest-lake"
+        self.scratch_parent = scratch_parent(given)
+        peers = [Postgres(self) if name == Postgres.name else Library(name, self)
+                 for name in given.peers]
+        self.field, self.absent = [Cli(self), Http(self), *peers], {}
 
-    def run(self, command, stdin=""):
-        """Runs a process to its end; answers its output and what it took."""
-        with tempfile.TemporaryFile() as taken, tempfile.TemporaryFile() as out, \
-                tempfile.TemporaryFile() as err:
-            taken.write(stdin.encode())
-            taken.seek(0)
-            started = time.perf_counter()
-            process = subprocess.Popen([str(part) for part in command], stdin=taken, stdout=out,
-                                       stderr=err, cwd=self.given.work, env=self.environment)
-            late = threading.Timer(self.given.timeout, process.kill)
-            late.start()
-            _, status, usage = os.wait4(process.pid, 0)
-            wall = time.perf_counter() - started
-            # wait4 has reaped it; the object must not try to.
-            process.returncode = code = os.waitstatus_to_exitcode(status)
-            timed_out = not late.is_alive()
-            late.cancel()
-            out.seek(0)
-            err.seek(0)
-            text, complaint = out.read().decode(), err.read().decode(errors="replace").strip()
-        if code != 0:
-            raise Failed(self.reason(code, complaint, timed_out))
-        cpu = usage.ru_utime + usage.ru_stime
-        return text, {"wall_s": wall, "cpu_s": cpu, "rss_mib": usage.ru_maxrss / 1024}
+    def run(self):
+        """Every task; answers a row for each contestant of each."""
+        self.lake.prepare()
+        with tempfile.TemporaryDirectory(prefix="auditlake-peers-",
+                                         dir=self.scratch_parent) as scratch:
+            self.scratch = Path(scratch)
+            self.input = self.scratch / "in.ndjson"
+            # A server that runs as somebody else reads and writes files in it, by their names.
+            self.scratch.chmod(0o711)
+            try:
+                self.start()
+                return [row for task in self.given.tasks for row in self.task(task)]
+            finally:
+                for contestant in self.field:
+                    contestant.stop()
 
-    def reason(self, code, complaint, timed_out):
-        last = complaint.splitlines()[-1][:160] if complaint else "it said nothing"
-        if timed_out:
-            return f"no end within {self.given.timeout} s"
-        if code == -9:
-            return "killed (out of memory?)"
-        return f"signal {-code}: {last}" if code < 0 else last
+    def start(self):
+        for contestant in self.field:
+            try:
+                contestant.start()
+            except Failed as reason:
+                self.absent[contestant.name] = reason
+                print(f"{contestant.name}: {reason}", file=sys.stderr)
 
-    def ours(self, *command):
-        return self.run([self.given.auditlake, *command])
-
-    def worker(self, peer, task, **job):
-        script = Path(__file__).with_name("contestants.py")
-        text, took = self.run([sys.executable, script, peer, task], json.dumps(job))
-        answer = json.loads(text.splitlines()[-1])
-        self.versions[peer] = answer["version"]
-        # The peer's clock: without the start of the interpreter and the library.
-        return answer["answer"], took | {"work_s": answer["seconds"]}
-
-    # The lake
-
-    def prepare(self):
-        self.given.work.mkdir(parents=True, exist_ok=True)
-        self.versions[OURS] = self.ours("--version")[0].split()[-1]
-        stamp, wanted = self.given.work / "lake.json", {"events": self.given.events}
-        if not (stamp.exists() and json.loads(stamp.read_text()) == wanted):
-            if self.lake.exists():
-                sys.exit(f"{self.lake} does not have {self.given.events} events; remove it first")
-            print(f"making a lake of {self.given.events:,} events …", file=sys.stderr)
-            self.ours("quickstart", "--events", self.given.events, "--no-serve",
-                      "--lake", self.lake)
-            shutil.rmtree(self.lake / "exports" / "quickstart", ignore_errors=True)
-            # Segments that were merged stay for a while, and a peer would read them twice.
-            tuning = self.given.work / "compact.toml"
-            tuning.write_text(TUNING)
-            self.ours("compact", "--config", tuning, "--lake", self.lake)
-            stamp.write_text(json.dumps(wanted))
-        self.glob = str(self.lake / "events" / "**" / "*.parquet")
-        self.files = sorted(glob.glob(self.glob, recursive=True))
-        rows = self.rows_of(self.files)
-        if rows != self.given.events:
-            sys.exit(f"the segments have {rows} rows, not {self.given.events}")
-        tenant, _ = self.worker("pyarrow", "largest tenant", files=self.files)
-        self.filter = WEEK | {"tenant": tenant, "type_prefix": TYPE_PREFIX}
-        wanted, _ = self.worker("pyarrow", "filtered", files=self.files, filter=self.filter)
-        self.expected = dict.fromkeys(TASKS, self.given.events) | {"filtered": wanted}
-        self.bytes = sum(os.path.getsize(file) for file in self.files)
-        size = f"{len(self.files)} files, {self.bytes / 1e6:.0f} MB"
-        print(f"{self.given.events:,} events in {size}; filtered: {wanted:,} of {tenant}",
-              file=sys.stderr)
-
-    def rows_of(self, files):
-        return self.worker("pyarrow", "rows", files=[str(file) for file in files])[0]
-
-    # Runs
-
-    def measure(self, contestant, task, scratch):
-        """One run; answers what it took, after its output was counted."""
-        folder = self.given.work if task == "ingest" else scratch
-        suffix = {"ndjson": "ndjson", "parquet": "parquet", "ingest": "parquet"}.get(task, "csv")
-        out = folder / f"out.{suffix}"
-        fresh = self.given.work / "ingest-lake"
-        remove(out, fresh)
-        os.sync()  # nobody pays for what the one before left to be written
-        try:
-            if contestant != OURS:
-                job = {"threads": self.given.threads, "files": self.files, "glob": self.glob,
-                       "filter": self.filter, "out": str(out), "input": str(scratch / "in.ndjson")}
-                took = self.worker(contestant, task, **job)[1]
-            elif task == "ingest":
-                took = self.ours("import", scratch / "in.ndjson", "--lake", fresh)[1]
-            else:
-                flags = self.filter_flags() if task == "filtered" else []
-                took = self.ours("export", "--lake", self.lake, "--format", suffix, *flags,
-                                 "-o", out)[1]
-            rows, size = self.result(contestant, task, out, fresh)
-            if rows != self.expected[task]:
-                raise Failed(f"{rows} rows instead of {self.expected[task]}")
-        finally:
-            remove(out, fresh)
-        return {"work_s": took["wall_s"]} | took | {"bytes": size}
-
-    def filter_flags(self):
-        wanted = self.filter
-        return ["--from", wanted["from"], "--to", wanted["to"], "--tenant-id", wanted["tenant"],
-                "--type", wanted["type_prefix"] + "*"]
-
-    def result(self, contestant, task, out, fresh):
-        if task == "ingest" and contestant == OURS:
-            status = json.loads(self.ours("status", "--json", "--lake", fresh)[0])
-            return status["events"] - status["hot_events"], status["segment_bytes"]
-        size = out.stat().st_size
-        if out.suffix == ".parquet":
-            return self.rows_of([out]), size
-        return count_lines(out) - (out.suffix == ".csv"), size  # the header is no event
-
-    def task(self, task, scratch):
+    def task(self, task):
         """All rounds of a task: the contestants take turns, each round begun by another."""
         if task == "ingest":
             names = ",".join(contestants.columns())
-            self.ours("export", "--lake", self.lake, "--format", "ndjson", "--columns", names,
-                      "-o", scratch / "in.ndjson")
-        field = [OURS, *self.given.peers]
-        runs, failed = {name: [] for name in field}, {}
+            self.processes.run([self.given.auditlake, "export", "--lake", self.lake.folder,
+                                "--format", "ndjson", "--columns", names, "-o", self.input])
+        field = [contestant for contestant in self.field if task in contestant.tasks]
+        runs, failed = {contestant.name: [] for contestant in field}, dict(self.absent)
         for number in range(self.given.runs):
             turn = number % len(field)
-            for name in field[turn:] + field[:turn]:
+            for contestant in field[turn:] + field[:turn]:
+                name = contestant.name
                 if name in failed:
                     continue
                 try:
-                    runs[name].append(self.measure(name, task, scratch))
+                    runs[name].append(self.measure(contestant, task))
                 except Failed as reason:
-                    failed[name] = str(reason)
-                    print(f"{task}: {name} failed: {reason}", file=sys.stderr)
+                    failed[name] = reason
+                    print(f"{task}: {name}: {reason}", file=sys.stderr)
             print(f"{task}: round {number + 1} of {self.given.runs}", file=sys.stderr)
-        remove(scratch / "in.ndjson")
-        return [self.summary(task, name, runs[name], failed.get(name)) for name in field]
+        remove(self.input)
+        return [self.summary(task, contestant, runs[contestant.name],
+                             failed.get(contestant.name)) for contestant in field]
 
-    def summary(self, task, name, runs, failed):
-        row = {"task": task, "contestant": name, "version": self.versions.get(name),
-               "rows": self.expected[task], "failed": failed, "runs": runs}
+    def measure(self, contestant, task):
+        """One run; answers what it took, after its output was counted."""
+        folder = self.given.work if task == "ingest" else self.scratch
+        out = folder / f"out.{SUFFIXES.get(task, 'csv')}"
+        remove(out, self.fresh_lake)
+        os.sync()  # nobody pays for what the one before left to be written
+        try:
+            took, rows, size = contestant.run(task, out)
+            if rows != self.lake.expected[task]:
+                raise Failed(f"{rows} rows instead of {self.lake.expected[task]}")
+        finally:
+            remove(out, self.fresh_lake)
+        return took | {"bytes": size}
+
+    def summary(self, task, contestant, runs, failed):
+        prefix = "" if isinstance(failed, Unable) else "failed: "
+        row = {"task": task, "contestant": contestant.name, "version": contestant.version,
+               "rows": self.lake.expected[task], "runs": runs,
+               "failed": failed and f"{prefix}{failed}"}
         if runs and not failed:
             row["median"] = {key: statistics.median(run[key] for run in runs) for key in runs[0]}
         return row
+
+    def count(self, path):
+        """The rows of an output."""
+        if path.suffix == ".parquet":
+            return self.lake.rows_of([path])
+        return count_lines(path) - (path.suffix == ".csv")  # the header is no event
+
+    def versions(self):
+        return {contestant.name: contestant.version for contestant in self.field}
 
 
 def remove(*paths):
@@ -258,46 +182,28 @@ def scratch_parent(given):
     return given.work
 
 
-def table(rows):
-    head = ["task", "contestant", "time", "× ours", "process", "cpu", "memory", "output"]
-    lines = [head, ["---"] * 2 + ["---:"] * 6]
-    ours = {row["task"]: row["median"]["work_s"] for row in rows
-            if row["contestant"] == OURS and "median" in row}
-    for row in rows:
-        name = f"{row['contestant']} {row['version'] or ''}".strip()
-        if "median" not in row:
-            lines.append([row["task"], name, f"failed: {row['failed']}"] + [""] * 5)
-            continue
-        of = row["median"]
-        ratio = f"{of['work_s'] / ours[row['task']]:.2f}" if row["task"] in ours else "–"
-        lines.append([row["task"], name, f"{of['work_s']:.2f} s", ratio, f"{of['wall_s']:.2f} s",
-                      f"{of['cpu_s']:.2f} s", f"{of['rss_mib']:.0f} MiB",
-                      f"{of['bytes'] / 1e6:.1f} MB"])
-    widths = [max(len(line[column]) for line in lines) for column in range(len(head))]
-    for line in lines:
-        cells = (cell.ljust(width) for cell, width in zip(line, widths))
-        print("| " + " | ".join(cells) + " |")
-
-
 def main():
     given = arguments()
-    bench = Bench(given)
+    # Servers that were started have to be stopped, whoever ends this.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("asked to end"))
+    given.work.mkdir(parents=True, exist_ok=True)
+    processes = Processes(given.work, given.threads, given.timeout)
+    if len(processes.processors) < given.threads:
+        print(f"only {len(processes.processors)} processors for {given.threads} threads",
+              file=sys.stderr)
+    bench, peaks, failed = Bench(given, processes), [], None
     try:
-        bench.prepare()
+        rows = bench.run() if given.tasks else []
     except Failed as reason:
         sys.exit(f"cannot prepare: {reason}")
-    parent = scratch_parent(given)
-    with tempfile.TemporaryDirectory(prefix="auditlake-peers-", dir=parent) as scratch:
-        rows = [row for task in given.tasks for row in bench.task(task, Path(scratch))]
-    table(rows)
-    if given.json:
-        facts = {"events": given.events, "threads": given.threads, "runs": given.runs,
-                 "files": len(bench.files), "bytes": bench.bytes, "filter": bench.filter,
-                 "machine": platform.machine(), "scratch": str(parent),
-                 "results": rows}
-        given.json.write_text(json.dumps(facts, indent=1) + "\n")
-    if any(row["contestant"] == OURS and row["failed"] for row in rows):
-        sys.exit("a run of auditlake failed")
+    if any(row["contestant"] in OURS and row["failed"] for row in rows):
+        failed = "a run of auditlake failed"
+    try:
+        peaks = memory.measure(given, processes) if given.memory else []
+    except Failed as reason:
+        failed = f"memory: {reason}"  # the tasks have their figures all the same
+    report.write(report.facts(bench, rows, peaks), given.json, given.report)
+    sys.exit(failed)
 
 
 if __name__ == "__main__":

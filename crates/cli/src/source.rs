@@ -102,6 +102,13 @@ pub(crate) struct Chunk {
     pub(crate) first_line: usize,
 }
 
+impl Chunk {
+    /// Whether it is nothing but white space.
+    pub(crate) fn is_blank(&self) -> bool {
+        self.bytes.trim_ascii().is_empty()
+    }
+}
+
 impl Lines {
     /// Whether the text opens with this byte, white space aside.
     pub(crate) fn opens_with(&mut self, byte: u8) -> anyhow::Result<bool> {

@@ -1,5 +1,5 @@
-//! Compression of a stream piece by piece: each piece goes in, whatever the compressor gives
-//! out is appended to the caller's buffer, and nothing but its window stays behind.
+//! Compression of a stream piece by piece: each piece goes in, whatever the compressor has
+//! ready comes out, and nothing but its window stays behind.
 
 use std::io::{self, Write};
 use std::mem;
@@ -32,47 +32,38 @@ impl Compressor {
         })
     }
 
-    /// Compresses `text`, appending to `out` what is ready.
-    pub(crate) fn write(&mut self, text: &[u8], out: &mut Vec<u8>) -> Result<(), ExportError> {
-        self.with(out, |writer| writer.write_all(text))
+    /// Compresses `text`; gives what is ready.
+    pub(crate) fn write(&mut self, text: &[u8]) -> Result<Vec<u8>, ExportError> {
+        self.with(|writer| writer.write_all(text))
     }
 
-    /// Appends everything written so far, so that a reader can decompress all of it.
-    pub(crate) fn flush(&mut self, out: &mut Vec<u8>) -> Result<(), ExportError> {
-        self.with(out, |writer| writer.flush())
+    /// Gives everything written so far, so that a reader can decompress all of it.
+    pub(crate) fn flush(&mut self) -> Result<Vec<u8>, ExportError> {
+        self.with(|writer| writer.flush())
     }
 
-    /// Appends the rest and the checksum.
-    pub(crate) fn finish(self, out: &mut Vec<u8>) -> Result<(), ExportError> {
-        let mut rest = match self {
+    /// The rest and the checksum.
+    pub(crate) fn finish(self) -> Result<Vec<u8>, ExportError> {
+        match self {
             Self::Gzip(encoder) => encoder.finish(),
             Self::Zstd(encoder) => encoder.finish(),
         }
-        .map_err(wrap)?;
-        out.append(&mut rest);
-        Ok(())
+        .map_err(wrap)
     }
 
-    /// Lends `out` to the compressor as its own buffer for the time of one call: its bytes
-    /// land where they belong without a copy.
     fn with(
         &mut self,
-        out: &mut Vec<u8>,
         call: impl FnOnce(&mut dyn Write) -> io::Result<()>,
-    ) -> Result<(), ExportError> {
-        mem::swap(self.buffer(), out);
-        let done = match self {
-            Self::Gzip(encoder) => call(encoder.as_mut()),
-            Self::Zstd(encoder) => call(encoder.as_mut()),
-        };
-        mem::swap(self.buffer(), out);
-        done.map_err(wrap)
-    }
-
-    fn buffer(&mut self) -> &mut Vec<u8> {
+    ) -> Result<Vec<u8>, ExportError> {
         match self {
-            Self::Gzip(encoder) => encoder.get_mut(),
-            Self::Zstd(encoder) => encoder.get_mut(),
+            Self::Gzip(encoder) => {
+                call(encoder.as_mut()).map_err(wrap)?;
+                Ok(mem::take(encoder.get_mut()))
+            }
+            Self::Zstd(encoder) => {
+                call(encoder.as_mut()).map_err(wrap)?;
+                Ok(mem::take(encoder.get_mut()))
+            }
         }
     }
 }

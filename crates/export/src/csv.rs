@@ -7,36 +7,43 @@
 
 mod cell;
 mod column;
-mod dictionary;
 
-use arrow::array::{AsArray, RecordBatch};
-use arrow::datatypes::{DataType, Int32Type, Schema, TimeUnit};
+use arrow::array::RecordBatch;
+use arrow::datatypes::{DataType, Schema, TimeUnit};
+use auditlake_model::page::Page;
 
 use crate::error::ExportError;
 use crate::options::CsvOptions;
 
 pub use cell::unguard;
-use cell::{Style, write_text};
-use column::Column;
-use dictionary::Dictionary;
+use cell::{Style, put_text};
+use column::{Slot, columns};
 
 /// Writes batches of one schema as lines.
-pub(crate) struct CsvEncoder {
-    header: Vec<u8>,
-    columns: Vec<Kept>,
+pub(crate) struct CsvWriter {
+    slots: Vec<Slot>,
 }
 
-/// What one column keeps from batch to batch.
-struct Kept {
-    style: Style,
-    dictionary: Dictionary,
+/// The first line: the names of the columns.
+pub(crate) fn put_header(schema: &Schema, page: &mut Page) {
+    for (position, field) in schema.fields().iter().enumerate() {
+        if position > 0 {
+            page.push(b',');
+        }
+        // The name says that the cell is JSON text: in the other formats it is an object.
+        let name = if field.name() == "data" { "data_json" } else { field.name() };
+        put_text(name.as_bytes(), 0, name.len(), false, page);
+    }
+    if schema.fields().is_empty() {
+        page.put(NO_CELLS);
+    }
+    page.push(b'\n');
 }
 
-impl CsvEncoder {
+impl CsvWriter {
     pub(crate) fn new(schema: &Schema, options: CsvOptions) -> Result<Self, ExportError> {
         let count = schema.fields().len();
-        let mut header = Vec::new();
-        let mut columns = Vec::with_capacity(count);
+        let mut slots = Vec::with_capacity(count);
         for (position, field) in schema.fields().iter().enumerate() {
             if !is_writable(field.data_type()) {
                 return Err(ExportError::Schema(format!(
@@ -47,50 +54,28 @@ impl CsvEncoder {
                 )));
             }
             let end = if position + 1 == count { b'\n' } else { b',' };
-            // The name says that the cell is JSON text: in the other formats it is an object.
-            let name = if field.name() == "data" { "data_json" } else { field.name() };
-            write_text(name, false, &mut header);
-            header.push(end);
-            let style = Style { safe: options.safe, end, alone: count == 1 };
-            columns.push(Kept { style, dictionary: Dictionary::default() });
+            slots.push(Slot::new(Style { safe: options.safe, end, alone: count == 1 }));
         }
-        if count == 0 {
-            header.extend_from_slice(NO_COLUMNS);
-        }
-        Ok(Self { header, columns })
+        Ok(Self { slots })
     }
 
-    pub(crate) fn header(&self, out: &mut Vec<u8>) {
-        out.extend_from_slice(&self.header);
-    }
-
-    /// Appends a line per row. The types are those of the schema; the caller has checked.
-    pub(crate) fn encode(&mut self, batch: &RecordBatch, out: &mut Vec<u8>) {
-        let rows = batch.num_rows();
-        for (kept, array) in self.columns.iter_mut().zip(batch.columns()) {
-            if let Some(array) = array.as_dictionary_opt::<Int32Type>() {
-                kept.dictionary.prepare(array.values().as_string(), rows, kept.style);
-            }
-        }
-        let columns: Vec<_> = self
-            .columns
-            .iter()
-            .zip(batch.columns())
-            .map(|(kept, array)| Column::new(array, &kept.dictionary, kept.style))
-            .collect();
-        for row in 0..rows {
-            for column in &columns {
-                column.write(row, out);
+    /// Writes a line per row. The types are those of the schema; the caller has checked.
+    pub(crate) fn render(&mut self, batch: &RecordBatch, page: &mut Page) {
+        let mut columns = columns(&mut self.slots, batch.columns());
+        for row in 0..batch.num_rows() {
+            for column in &mut columns {
+                column.put(row, page);
             }
             if columns.is_empty() {
-                out.extend_from_slice(NO_COLUMNS);
+                page.put(NO_CELLS);
+                page.push(b'\n');
             }
         }
     }
 }
 
 /// A line without any cell.
-const NO_COLUMNS: &[u8] = b"\"\"\n";
+const NO_CELLS: &[u8] = b"\"\"";
 
 fn is_writable(data_type: &DataType) -> bool {
     match data_type {

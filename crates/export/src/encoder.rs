@@ -1,21 +1,20 @@
-//! The encoder: one format, perhaps a compressor behind it, and the counts of what went
-//! through. After an error it never ends the file, so that a broken export cannot pass for a
-//! complete one.
+//! The encoder of one file: puts what renderers made behind each other, perhaps through a
+//! compressor, and counts what went through. After an error it never ends the file, so that a
+//! broken export cannot pass for a complete one.
 
-use arrow::array::{Array, RecordBatch};
-use arrow::datatypes::{Schema, SchemaRef};
-use auditlake_model::line::LineWriter;
+use arrow::array::RecordBatch;
+use arrow::datatypes::SchemaRef;
+use auditlake_model::line::ARRAY_COMMA;
+use auditlake_model::page::{Page, Pages};
+use auditlake_model::render::Render;
+use bytes::Bytes;
 
 use crate::compress::Compressor;
-use crate::csv::CsvEncoder;
+use crate::csv;
 use crate::error::ExportError;
-use crate::json::ArrayEncoder;
 use crate::options::{Format, Options};
 use crate::parquet_file::ParquetEncoder;
-
-/// What is kept of the buffer between format and compressor: one batch of large `data` must
-/// not hold its memory for the rest of the export.
-const TEXT_KEPT: usize = 8 << 20;
+use crate::renderer::{Content, Rendered, Renderer};
 
 /// What went through an encoder.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -24,181 +23,234 @@ pub struct Totals {
     pub rows: u64,
     /// Bytes given out, after compression.
     pub bytes: u64,
+    /// Of these, pages of Parquet that were copied as they lay in the lake.
+    pub copied_bytes: u64,
 }
 
-/// Turns record batches into the bytes of one file.
+/// Where an encoder puts its bytes.
+pub trait Sink {
+    /// Takes the file's next bytes.
+    fn put(&mut self, bytes: Bytes);
+}
+
+impl Sink for Vec<Bytes> {
+    fn put(&mut self, bytes: Bytes) {
+        self.push(bytes);
+    }
+}
+
+impl Sink for Vec<u8> {
+    fn put(&mut self, bytes: Bytes) {
+        self.extend_from_slice(&bytes);
+    }
+}
+
+/// Makes one file of record batches.
 ///
-/// The caller may take bytes out of `out` between any two calls. Once a call has failed, all
-/// later ones do: what was given out so far is no file, and its stream is to be aborted.
+/// Batches are either given to [`Self::encode`], or rendered on other threads by
+/// [`Self::renderer`]s and given to [`Self::add`] in the order they are to have. Once a call
+/// has failed, all later ones do: what was given out so far is no file, and its stream is to
+/// be aborted.
 pub struct Encoder {
     schema: SchemaRef,
+    options: Options,
     body: Body,
     compressor: Option<Compressor>,
-    /// What the format wrote and the compressor has yet to read.
-    text: Vec<u8>,
-    started: bool,
+    /// Renders what is given unrendered.
+    own: Renderer,
+    pages: Pages,
+    has_started: bool,
     /// Set while a call is at work, and left so by one that fails.
-    broken: bool,
+    is_broken: bool,
     totals: Totals,
 }
 
 enum Body {
-    Csv(CsvEncoder),
-    Lines(LineWriter),
-    Array(ArrayEncoder),
+    Text,
+    /// One array; the first element does without the comma that elements come with.
+    Array {
+        has_elements: bool,
+    },
     Parquet(Box<ParquetEncoder>),
 }
 
 impl Encoder {
     /// An encoder for batches of `schema`, any projection of the event's columns.
     pub fn new(schema: SchemaRef, options: Options) -> Result<Self, ExportError> {
+        Self::in_order(schema, options, false)
+    }
+
+    /// An encoder for events that, if `is_sorted`, come day after day, each day in the order of
+    /// segments. A Parquet file then keeps that order within each row group and says so, and
+    /// takes over row groups as they lie in the lake.
+    pub fn in_order(
+        schema: SchemaRef,
+        options: Options,
+        is_sorted: bool,
+    ) -> Result<Self, ExportError> {
         options.check()?;
+        let pages = Pages::default();
+        let mut copies = false;
         let body = match options.format {
-            Format::Csv => Body::Csv(CsvEncoder::new(&schema, options.csv)?),
-            Format::Ndjson => Body::Lines(LineWriter::new(&schema)?),
-            Format::Json => Body::Array(ArrayEncoder::new(&schema)?),
-            Format::Parquet => Body::Parquet(Box::new(ParquetEncoder::new(&schema)?)),
+            Format::Csv | Format::Ndjson => Body::Text,
+            Format::Json => Body::Array { has_elements: false },
+            Format::Parquet => {
+                let parquet = ParquetEncoder::new(&schema, is_sorted)?;
+                copies = parquet.copies();
+                Body::Parquet(Box::new(parquet))
+            }
         };
+        let own = Renderer::new(SchemaRef::clone(&schema), &options, pages.clone(), copies)?;
         Ok(Self {
             schema,
+            options,
             body,
             compressor: Compressor::new(options.compression)?,
-            text: Vec::new(),
-            started: false,
-            broken: false,
+            own,
+            pages,
+            has_started: false,
+            is_broken: false,
             totals: Totals::default(),
         })
     }
 
-    /// Appends what stands before the first event, all of it readable at once even through a
-    /// compressor. Calling it is optional, and calling it again changes nothing.
-    pub fn start(&mut self, out: &mut Vec<u8>) -> Result<(), ExportError> {
-        self.write(out, |body, text| body.flush(text))?;
+    /// Renderers of this file's batches, to be used on whatever threads.
+    pub fn renderers(&self, count: usize) -> Result<Vec<Renderer>, ExportError> {
+        let copies = self.own.copies_from_rows().is_some();
+        let pages = || self.pages.clone();
+        (0..count)
+            .map(|_| Renderer::new(self.schema.clone(), &self.options, pages(), copies))
+            .collect()
+    }
+
+    /// Gives out what stands before the first event, all of it readable at once even through
+    /// a compressor. Calling it is optional, and calling it again changes nothing.
+    pub fn start(&mut self, out: &mut impl Sink) -> Result<(), ExportError> {
+        self.begin()?;
+        self.head(out)?;
         if let Some(compressor) = &mut self.compressor {
-            let before = out.len();
-            self.broken = true;
-            compressor.flush(out)?;
-            self.broken = false;
-            self.totals.bytes += (out.len() - before) as u64;
+            let packed = compressor.flush()?;
+            self.give(packed, out);
         }
+        self.is_broken = false;
         Ok(())
     }
 
-    /// Appends the bytes of `batch`, after what stands before the first event. Compressors
-    /// and Parquet hold some of them back.
-    pub fn encode(&mut self, batch: &RecordBatch, out: &mut Vec<u8>) -> Result<(), ExportError> {
-        if let Err(error) = check(&self.schema, batch) {
-            self.broken = true;
-            return Err(error);
+    /// Renders a batch and adds it.
+    pub fn encode(&mut self, batch: &RecordBatch, out: &mut impl Sink) -> Result<(), ExportError> {
+        self.begin()?;
+        let rendered = self.own.batch(batch.clone())?;
+        self.is_broken = false;
+        self.add(rendered.item, out)
+    }
+
+    /// Adds what one of this file's renderers made. Compressors and Parquet hold some of it
+    /// back.
+    pub fn add(&mut self, rendered: Rendered, out: &mut impl Sink) -> Result<(), ExportError> {
+        self.begin()?;
+        self.head(out)?;
+        let Rendered { rows, content } = rendered;
+        match (&mut self.body, content) {
+            (Body::Parquet(parquet), Content::Batch(batch)) => {
+                let bytes = parquet.batch(&batch)?;
+                self.give(bytes, out);
+            }
+            (Body::Parquet(parquet), Content::RowGroup(group)) => {
+                self.totals.copied_bytes += group.bytes() as u64;
+                let bytes = parquet.row_group(group)?;
+                self.give(bytes, out);
+            }
+            (Body::Text, Content::Text(page)) => self.text(page, out)?,
+            (Body::Array { .. }, Content::Text(page)) if page.is_empty() => {}
+            (Body::Array { has_elements }, Content::Text(page)) => {
+                let is_first = !std::mem::replace(has_elements, true);
+                let skipped = if is_first { ARRAY_COMMA.len() } else { 0 };
+                self.text_from(page, skipped, out)?;
+            }
+            _ => return Err(ExportError::Schema("rendered for another format".to_owned())),
         }
-        self.write(out, |body, text| body.encode(batch, text))?;
-        self.totals.rows += batch.num_rows() as u64;
+        self.totals.rows += rows as u64;
+        self.is_broken = false;
         Ok(())
     }
 
     /// Ends the file.
-    pub fn finish(mut self, out: &mut Vec<u8>) -> Result<Totals, ExportError> {
-        self.write(out, Body::finish)?;
-        if let Some(compressor) = self.compressor {
-            let before = out.len();
-            compressor.finish(out)?;
-            self.totals.bytes += (out.len() - before) as u64;
+    pub fn finish(mut self, out: &mut impl Sink) -> Result<Totals, ExportError> {
+        self.begin()?;
+        self.head(out)?;
+        match &mut self.body {
+            Body::Text => {}
+            Body::Array { has_elements } => {
+                let mut page = self.pages.take();
+                page.put(if *has_elements { b"\n]\n".as_slice() } else { b"]\n" });
+                self.text(page, out)?;
+            }
+            Body::Parquet(parquet) => {
+                let bytes = parquet.finish()?;
+                self.give(bytes, out);
+            }
+        }
+        if let Some(compressor) = self.compressor.take() {
+            let packed = compressor.finish()?;
+            self.give(packed, out);
         }
         Ok(self.totals)
     }
 
-    /// Runs the format into `out`, through the compressor if there is one.
-    fn write(
-        &mut self,
-        out: &mut Vec<u8>,
-        render: impl FnOnce(&mut Body, &mut Vec<u8>) -> Result<(), ExportError>,
-    ) -> Result<(), ExportError> {
-        if self.broken {
+    /// Marks the file as broken until the call that asked has come to its end.
+    fn begin(&mut self) -> Result<(), ExportError> {
+        if std::mem::replace(&mut self.is_broken, true) {
             return Err(ExportError::Incomplete);
         }
-        self.broken = true;
-        let before = out.len();
+        Ok(())
+    }
+
+    /// What stands before the first event, the first time.
+    fn head(&mut self, out: &mut impl Sink) -> Result<(), ExportError> {
+        if std::mem::replace(&mut self.has_started, true) {
+            return Ok(());
+        }
+        let mut page = self.pages.take();
+        match &mut self.body {
+            Body::Parquet(parquet) => {
+                let bytes = parquet.start()?;
+                self.give(bytes, out);
+            }
+            Body::Array { .. } => page.put(b"[\n"),
+            Body::Text if self.options.format == Format::Csv => {
+                csv::put_header(&self.schema, &mut page);
+            }
+            Body::Text => {}
+        }
+        self.text(page, out)
+    }
+
+    fn text(&mut self, page: Page, out: &mut impl Sink) -> Result<(), ExportError> {
+        self.text_from(page, 0, out)
+    }
+
+    /// Gives out a page but for its first bytes.
+    fn text_from(
+        &mut self,
+        page: Page,
+        skipped: usize,
+        out: &mut impl Sink,
+    ) -> Result<(), ExportError> {
         match &mut self.compressor {
-            None => {
-                start_once(&mut self.body, &mut self.started, out);
-                render(&mut self.body, out)?;
-            }
+            None => self.give(Bytes::from_owner(page).slice(skipped..), out),
             Some(compressor) => {
-                self.text.clear();
-                start_once(&mut self.body, &mut self.started, &mut self.text);
-                render(&mut self.body, &mut self.text)?;
-                compressor.write(&self.text, out)?;
-                self.text.clear();
-                self.text.shrink_to(TEXT_KEPT);
+                let packed = compressor.write(&page[skipped..])?;
+                self.give(packed, out);
             }
         }
-        self.totals.bytes += (out.len() - before) as u64;
-        self.broken = false;
-        Ok(())
-    }
-}
-
-fn start_once(body: &mut Body, started: &mut bool, text: &mut Vec<u8>) {
-    if !*started {
-        match body {
-            Body::Csv(csv) => csv.header(text),
-            Body::Array(array) => array.start(text),
-            Body::Lines(_) | Body::Parquet(_) => {}
-        }
-        *started = true;
-    }
-}
-
-impl Body {
-    fn flush(&mut self, text: &mut Vec<u8>) -> Result<(), ExportError> {
-        match self {
-            Self::Parquet(parquet) => parquet.flush(text),
-            Self::Csv(_) | Self::Lines(_) | Self::Array(_) => Ok(()),
-        }
-    }
-
-    fn encode(&mut self, batch: &RecordBatch, text: &mut Vec<u8>) -> Result<(), ExportError> {
-        match self {
-            Self::Csv(csv) => csv.encode(batch, text),
-            Self::Lines(lines) => lines.write(batch, text),
-            Self::Array(array) => array.encode(batch, text),
-            Self::Parquet(parquet) => return parquet.encode(batch, text),
-        }
         Ok(())
     }
 
-    fn finish(&mut self, text: &mut Vec<u8>) -> Result<(), ExportError> {
-        match self {
-            Self::Array(array) => array.finish(text),
-            Self::Parquet(parquet) => return parquet.finish(text),
-            Self::Csv(_) | Self::Lines(_) => {}
-        }
-        Ok(())
-    }
-}
-
-/// The formats trust the types, the order and the nulls that the schema promised: a batch of
-/// another shape would put values under the wrong names.
-fn check(schema: &Schema, batch: &RecordBatch) -> Result<(), ExportError> {
-    let given = batch.schema_ref();
-    if given.fields().len() != schema.fields().len() {
-        let (is, wanted) = (given.fields().len(), schema.fields().len());
-        return Err(ExportError::Schema(format!("{is} columns, not {wanted}")));
-    }
-    let pairs = schema.fields().iter().zip(given.fields().iter().zip(batch.columns()));
-    for (wanted, (field, array)) in pairs {
-        if field.name() != wanted.name() || field.data_type() != wanted.data_type() {
-            return Err(ExportError::Schema(format!(
-                "column {} of type {} where {} of type {} was promised",
-                field.name(),
-                field.data_type(),
-                wanted.name(),
-                wanted.data_type()
-            )));
-        }
-        if !wanted.is_nullable() && array.logical_null_count() > 0 {
-            return Err(ExportError::Schema(format!("column {} has nulls", wanted.name())));
+    fn give(&mut self, bytes: impl Into<Bytes>, out: &mut impl Sink) {
+        let bytes = bytes.into();
+        if !bytes.is_empty() {
+            self.totals.bytes += bytes.len() as u64;
+            out.put(bytes);
         }
     }
-    Ok(())
 }

@@ -1,12 +1,13 @@
-//! Encoders: a sequence of record batches in, the bytes of a CSV, NDJSON, JSON or Parquet
-//! file out, compressed if asked. Nothing here knows a network, a database or an executor:
-//! the caller owns the buffer, so an export needs the memory of one batch (of one row group
-//! for Parquet), however many batches follow.
+//! Exports: record batches in, the bytes of a CSV, NDJSON, JSON or Parquet file out,
+//! compressed if asked. Nothing here knows a network, a database or an executor: renderers
+//! turn batches into text wherever the caller lets them, an encoder puts it behind each other.
+//! An export needs the memory of one batch (of one row group for Parquet), however many
+//! batches follow.
 //!
 //! ```
 //! # use auditlake_export::{Encoder, ExportError, Format, Options};
 //! # fn main() -> Result<(), ExportError> {
-//! let mut out = Vec::new();
+//! let mut out: Vec<u8> = Vec::new();
 //! let mut encoder = Encoder::new(auditlake_model::columns::schema(), Options::new(Format::Csv))?;
 //! encoder.start(&mut out)?; // a client sees the header before the first batch is there
 //! // encoder.encode(&batch, &mut out)? for each batch, sending and clearing `out` in between
@@ -20,12 +21,12 @@ mod compress;
 mod csv;
 mod encoder;
 mod error;
-mod json;
 mod options;
 mod parquet_file;
+mod renderer;
 
 pub use crate::csv::unguard;
-pub use crate::encoder::{Encoder, Totals};
+pub use crate::encoder::{Encoder, Sink, Totals};
 pub use crate::error::ExportError;
 pub use crate::options::{Compression, CsvOptions, Format, Options};
-pub use crate::parquet_file::parquet_properties;
+pub use crate::renderer::{Rendered, Renderer};

@@ -80,7 +80,7 @@ fn a_start_can_be_read_at_once() {
         for (format, wanted) in [(Format::Csv, "id,seq,type,"), (Format::Json, "[\n")] {
             let options = options(format, compression);
             let mut encoder = Encoder::new(events.schema(), options).unwrap();
-            let mut out = Vec::new();
+            let mut out: Vec<u8> = Vec::new();
             encoder.start(&mut out).unwrap();
             let seen = decompress_so_far(&out, compression);
             assert!(seen.starts_with(wanted.as_bytes()), "{format} {compression}: {seen:?}");
@@ -99,7 +99,7 @@ fn bytes_leave_while_batches_come() {
     for compression in COMPRESSIONS {
         let options = options(Format::Ndjson, compression);
         let mut encoder = Encoder::new(batch.schema(), options).unwrap();
-        let mut out = Vec::new();
+        let mut out: Vec<u8> = Vec::new();
         let mut given = 0;
         for _ in 0..4 {
             encoder.encode(&batch, &mut out).unwrap();
@@ -118,7 +118,7 @@ fn an_unfinished_stream_is_no_file() {
     for compression in COMPRESSIONS {
         let options = options(Format::Ndjson, compression);
         let mut encoder = Encoder::new(batch.schema(), options).unwrap();
-        let mut out = Vec::new();
+        let mut out: Vec<u8> = Vec::new();
         encoder.start(&mut out).unwrap();
         encoder.encode(&batch, &mut out).unwrap();
         drop(encoder);

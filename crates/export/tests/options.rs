@@ -76,7 +76,7 @@ fn a_failed_encoder_never_ends_its_file() {
     for format in [Format::Csv, Format::Ndjson, Format::Json, Format::Parquet] {
         for wrong in [&swapped, &narrow, &other] {
             let mut encoder = Encoder::new(good.schema(), Options::new(format)).unwrap();
-            let mut out = Vec::new();
+            let mut out: Vec<u8> = Vec::new();
             encoder.encode(&good, &mut out).unwrap();
             let refused = encoder.encode(wrong, &mut out).unwrap_err();
             assert!(matches!(refused, ExportError::Schema(_)), "{format}: {refused}");
@@ -95,7 +95,7 @@ fn an_encoder_moves_between_threads() {
     let events = events(0, 3);
     let mut encoder = Encoder::new(events.schema(), Options::new(Format::Parquet)).unwrap();
     let totals = std::thread::spawn(move || {
-        let mut out = Vec::new();
+        let mut out: Vec<u8> = Vec::new();
         encoder.encode(&events, &mut out).unwrap();
         encoder.finish(&mut out).unwrap()
     });

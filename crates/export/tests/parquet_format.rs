@@ -8,12 +8,12 @@ use std::sync::Arc;
 
 use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
-use auditlake_export::{Encoder, ExportError, Format, Options, parquet_properties};
+use auditlake_export::{Encoder, ExportError, Format, Options};
 use auditlake_model::columns::{COLUMNS, schema};
 use auditlake_model::layout::{BLOOM_COLUMNS, CREATED_BY, Encoding, ROW_GROUP_ROWS, encoding_of};
+use auditlake_testkit::plain::cells;
 use batches::{
-    NOON_ISH, batch, cells, dict, encode, encode_as, events, numbers, projection, raw_dict, text,
-    times,
+    NOON_ISH, batch, dict, encode, encode_as, events, numbers, projection, raw_dict, text, times,
 };
 use bytes::Bytes;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
@@ -86,7 +86,7 @@ fn row_groups_leave_the_encoder_when_they_are_full() {
     };
     let written: Vec<_> = (0..3).map(|number| make(number * rows)).collect();
     let mut encoder = Encoder::new(written[0].schema(), options()).unwrap();
-    let mut out = Vec::new();
+    let mut out: Vec<u8> = Vec::new();
     encoder.start(&mut out).unwrap();
     assert_eq!(out, b"PAR1");
     let mut sizes = Vec::new();
@@ -151,12 +151,7 @@ fn a_required_column_with_nulls_is_refused() {
     arrays[2] = raw_dict(&[Some(0)], &[None]);
     let names: Vec<_> = COLUMNS.iter().map(|column| column.name).collect();
     let batch = RecordBatch::try_new(projection(&names), arrays).unwrap();
-    let refused = encoder.encode(&batch, &mut Vec::new()).unwrap_err();
+    let refused = encoder.encode(&batch, &mut Vec::<u8>::new()).unwrap_err();
     assert!(matches!(&refused, ExportError::Schema(_)));
     assert!(refused.to_string().contains("column type has nulls"), "{refused}");
-}
-
-#[test]
-fn exports_promise_no_order() {
-    assert!(parquet_properties(&schema()).sorting_columns().is_none());
 }

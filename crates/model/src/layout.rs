@@ -41,7 +41,12 @@ pub const fn encoding_of(kind: Kind) -> Encoding {
 }
 
 #[cfg(feature = "parquet")]
+mod row_group;
+
+#[cfg(feature = "parquet")]
 pub use properties::writer_properties;
+#[cfg(feature = "parquet")]
+pub use row_group::RowGroup;
 
 #[cfg(feature = "parquet")]
 mod properties {

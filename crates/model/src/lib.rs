@@ -2,6 +2,8 @@
 //! that select events. Pure: no network, no files, no database.
 
 pub mod columns;
+pub mod dictionary;
+pub mod digits;
 pub mod draft;
 pub mod env;
 pub mod error;
@@ -9,7 +11,10 @@ pub mod filter;
 pub mod id;
 pub mod layout;
 pub mod line;
+pub mod page;
 pub mod parse;
+#[cfg(feature = "parquet")]
+pub mod render;
 pub mod sample;
 pub mod text;
 pub mod time;

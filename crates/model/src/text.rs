@@ -1,33 +1,80 @@
 //! JSON text: escaping for what we write, minifying for what we keep verbatim.
 
+use crate::page::{BLOCK, Page};
+
 /// Appends `text` as the inside of a JSON string: only what RFC 8259 demands is escaped.
-#[inline]
 pub fn escape_into(text: &str, out: &mut Vec<u8>) {
-    let bytes = text.as_bytes();
+    Page::lend(out, |page| put_escaped(text.as_bytes(), 0, text.len(), page));
+}
+
+/// Writes `source[start..end]`, which is UTF-8, as the inside of a JSON string. It is copied
+/// block by block, each looked at on its way; only one with something to escape is taken
+/// apart.
+#[inline]
+pub fn put_escaped(source: &[u8], start: usize, end: usize, page: &mut Page) {
+    let mut at = start;
+    while at < end {
+        let len = (end - at).min(BLOCK);
+        match source[at..].first_chunk::<BLOCK>() {
+            Some(block) if !any_in_block(block, len, is_escaped) => page.put_block(block, len),
+            _ => put_escaped_bytes(&source[at..at + len], page),
+        }
+        at += len;
+    }
+}
+
+/// Whether one of the first `len` bytes of a block is such. Every byte of the block is looked
+/// at, so that this compiles to vector code without a branch.
+#[inline]
+pub fn any_in_block(block: &[u8; BLOCK], len: usize, is_such: impl Fn(u8) -> bool) -> bool {
+    let mut found = 0_u8;
+    for (byte, place) in block.iter().zip(&PLACES) {
+        found |= u8::from(is_such(*byte)) & u8::from(*place < len as u8);
+    }
+    found != 0
+}
+
+/// The places in a block, as bytes: with numbers of any other size the code is no vector code.
+static PLACES: [u8; BLOCK] = {
+    let mut places = [0; BLOCK];
+    let mut place = 0;
+    while place < BLOCK {
+        places[place] = place as u8;
+        place += 1;
+    }
+    places
+};
+
+#[inline]
+fn is_escaped(byte: u8) -> bool {
+    (byte < 0x20) | (byte == b'"') | (byte == b'\\')
+}
+
+fn put_escaped_bytes(bytes: &[u8], page: &mut Page) {
     let mut copied = 0;
     for (position, &byte) in bytes.iter().enumerate() {
-        if byte >= 0x20 && byte != b'"' && byte != b'\\' {
+        if !is_escaped(byte) {
             continue;
         }
-        out.extend_from_slice(&bytes[copied..position]);
+        page.put(&bytes[copied..position]);
         copied = position + 1;
         match byte {
-            b'"' => out.extend_from_slice(b"\\\""),
-            b'\\' => out.extend_from_slice(b"\\\\"),
-            b'\n' => out.extend_from_slice(b"\\n"),
-            b'\r' => out.extend_from_slice(b"\\r"),
-            b'\t' => out.extend_from_slice(b"\\t"),
-            0x08 => out.extend_from_slice(b"\\b"),
-            0x0c => out.extend_from_slice(b"\\f"),
+            b'"' => page.put(b"\\\""),
+            b'\\' => page.put(b"\\\\"),
+            b'\n' => page.put(b"\\n"),
+            b'\r' => page.put(b"\\r"),
+            b'\t' => page.put(b"\\t"),
+            0x08 => page.put(b"\\b"),
+            0x0c => page.put(b"\\f"),
             control => {
                 const HEX: &[u8; 16] = b"0123456789abcdef";
-                out.extend_from_slice(b"\\u00");
-                out.push(HEX[usize::from(control >> 4)]);
-                out.push(HEX[usize::from(control & 15)]);
+                page.put(b"\\u00");
+                page.push(HEX[usize::from(control >> 4)]);
+                page.push(HEX[usize::from(control & 15)]);
             }
         }
     }
-    out.extend_from_slice(&bytes[copied..]);
+    page.put(&bytes[copied..]);
 }
 
 /// How deep objects and arrays may nest inside `data`: readers recurse.

@@ -2,6 +2,9 @@
 //! then. Text is RFC 3339; the calendar is the proleptic Gregorian one (days ↔ civil date
 //! after Howard Hinnant, "chrono-compatible low-level date algorithms").
 
+use crate::digits::pair;
+use crate::page::BLOCK;
+
 /// Microseconds of one day.
 pub const DAY_US: i64 = 86_400_000_000;
 /// The earliest time an event may carry: 0001-01-01T00:00:00Z.
@@ -75,30 +78,64 @@ pub fn format_rfc3339(micros: i64) -> String {
     String::from_utf8(out).unwrap_or_default()
 }
 
-/// Appends `2026-05-17T08:00:00.000000Z`, always 27 bytes for the years an event may carry.
-#[inline]
+/// Appends `2026-05-17T08:00:00.000000Z`, always [`TEXT_BYTES`] for the years an event may
+/// carry.
 pub fn write_rfc3339(micros: i64, out: &mut Vec<u8>) {
-    let (year, month, day) = civil(day_of(micros));
-    let in_day = micros.rem_euclid(DAY_US);
-    let (seconds, fraction) = ((in_day / 1_000_000) as u32, (in_day % 1_000_000) as u32);
-    let mut text = *b"0000-00-00T00:00:00.000000Z";
-    pair(&mut text, 0, year as u32 / 100);
-    pair(&mut text, 2, year as u32 % 100);
-    pair(&mut text, 5, month);
-    pair(&mut text, 8, day);
-    pair(&mut text, 11, seconds / 3600);
-    pair(&mut text, 14, seconds / 60 % 60);
-    pair(&mut text, 17, seconds % 60);
-    pair(&mut text, 20, fraction / 10_000);
-    pair(&mut text, 22, fraction / 100 % 100);
-    pair(&mut text, 24, fraction % 100);
-    out.extend_from_slice(&text);
+    out.extend_from_slice(&TimeText::new(b' ').block(micros)[..TEXT_BYTES]);
 }
 
-#[inline]
-fn pair(text: &mut [u8; 27], at: usize, value: u32) {
-    text[at] = b'0' + (value / 10 % 10) as u8;
-    text[at + 1] = b'0' + (value % 10) as u8;
+/// The length of a time as text.
+pub const TEXT_BYTES: usize = 27;
+const MINUTE_US: i64 = 60_000_000;
+
+/// Times as text. What lies close together in time shares its date, hour and minute, and
+/// events that follow each other do lie close together.
+#[derive(Debug)]
+pub struct TimeText {
+    minute_us: i64,
+    /// The text of an instant within that minute.
+    block: [u8; BLOCK],
+}
+
+impl TimeText {
+    /// Texts with this byte behind each.
+    #[must_use]
+    pub fn new(end: u8) -> Self {
+        let mut text = Self { minute_us: 0, block: [end; BLOCK] };
+        text.turn_to(0);
+        text
+    }
+
+    /// The time as text, in the first [`TEXT_BYTES`] of the block, and the byte behind it.
+    #[inline]
+    pub fn block(&mut self, micros: i64) -> &[u8; BLOCK] {
+        let mut within = micros.wrapping_sub(self.minute_us);
+        if !(0..MINUTE_US).contains(&within) {
+            self.turn_to(micros);
+            within = micros.wrapping_sub(self.minute_us);
+        }
+        let within = within as u32;
+        let (seconds, fraction) = (within / 1_000_000, within % 1_000_000);
+        pair(&mut self.block, 17, seconds);
+        pair(&mut self.block, 20, fraction / 10_000);
+        pair(&mut self.block, 22, fraction / 100 % 100);
+        pair(&mut self.block, 24, fraction % 100);
+        &self.block
+    }
+
+    #[cold]
+    fn turn_to(&mut self, micros: i64) {
+        let (year, month, day) = civil(day_of(micros));
+        let minutes = (micros.rem_euclid(DAY_US) / MINUTE_US) as u32;
+        self.minute_us = micros - micros.rem_euclid(MINUTE_US);
+        self.block[..TEXT_BYTES].copy_from_slice(b"0000-00-00T00:00:00.000000Z");
+        pair(&mut self.block, 0, year as u32 / 100);
+        pair(&mut self.block, 2, year as u32 % 100);
+        pair(&mut self.block, 5, month);
+        pair(&mut self.block, 8, day);
+        pair(&mut self.block, 11, minutes / 60);
+        pair(&mut self.block, 14, minutes % 60);
+    }
 }
 
 const RFC3339: &str = "is no RFC 3339 time (2026-05-17T08:00:00.000000Z, any offset)";

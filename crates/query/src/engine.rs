@@ -14,7 +14,9 @@ use tokio::runtime::Runtime;
 
 use crate::error::QueryError;
 use crate::events::EventsTable;
+use crate::footers::Footers;
 use crate::functions;
+use crate::ordered::Ahead;
 use crate::stream::EventStream;
 
 /// What all queries together may use.
@@ -28,12 +30,21 @@ pub struct EngineConfig {
     pub spill_dir: Option<PathBuf>,
     /// Partitions that a query works on at a time.
     pub partitions: usize,
+    /// What is ready before it is asked for, because a part of an answer was done before the
+    /// one in front of it.
+    pub ahead_bytes: usize,
 }
 
 impl Default for EngineConfig {
     fn default() -> Self {
         let partitions = std::thread::available_parallelism().map_or(2, usize::from);
-        Self { memory_bytes: 96 << 20, spill_bytes: 16 << 30, spill_dir: None, partitions }
+        Self {
+            memory_bytes: 96 << 20,
+            spill_bytes: 16 << 30,
+            spill_dir: None,
+            partitions,
+            ahead_bytes: 64 << 20,
+        }
     }
 }
 
@@ -43,6 +54,7 @@ pub struct Engine {
     runtime: Arc<RuntimeEnv>,
     threads: Arc<Threads>,
     partitions: usize,
+    ahead: Ahead,
 }
 
 /// The threads that queries run on: decoding and sorting would keep those busy that serve
@@ -86,7 +98,9 @@ impl Engine {
             .enable_all()
             .build()
             .map_err(|source| QueryError::Internal(format!("starting threads: {source}")))?;
-        Ok(Self { runtime, threads: Arc::new(Threads(Some(threads))), partitions })
+        let threads = Arc::new(Threads(Some(threads)));
+        let ahead = Ahead::new(config.ahead_bytes);
+        Ok(Self { runtime, threads, partitions, ahead })
     }
 
     /// A session over a snapshot's store. Memory, disk and footers are shared between
@@ -102,6 +116,22 @@ impl Engine {
             .build()?;
         runtime.register_object_store(store_url().as_ref(), Arc::clone(snapshot.store()));
         Ok(session(Arc::new(runtime), partitions, batch_rows))
+    }
+
+    /// The footers of a snapshot's segments.
+    pub(crate) fn footers(&self, snapshot: &Snapshot) -> Footers {
+        Footers::new(&self.runtime, snapshot.store())
+    }
+
+    /// How many threads queries run on; more renderers than that are of no use.
+    #[must_use]
+    pub fn partitions(&self) -> usize {
+        self.partitions
+    }
+
+    /// What all answers together may have ready before it is asked for.
+    pub(crate) fn ahead(&self) -> &Ahead {
+        &self.ahead
     }
 
     /// The threads that queries run on.
@@ -124,14 +154,15 @@ impl Engine {
     pub async fn sql(&self, snapshot: &Snapshot, sql: &str) -> Result<EventStream, QueryError> {
         let context = self.session(snapshot, self.partitions, batch_rows(snapshot.segments()))?;
         functions::register(&context)?;
-        context.register_table("events", Arc::new(EventsTable::new(snapshot.clone())))?;
+        let table = EventsTable::new(snapshot.clone(), self.footers(snapshot));
+        context.register_table("events", Arc::new(table))?;
         let read_only = SQLOptions::new()
             .with_allow_ddl(false)
             .with_allow_dml(false)
             .with_allow_statements(false);
         let frame = context.sql_with_options(sql, read_only).await?;
         let batches = frame.execute_stream().await?;
-        Ok(EventStream::new(batches, snapshot.clone(), &self.threads()))
+        Ok(EventStream::ahead(batches, snapshot.clone(), &self.threads()))
     }
 }
 

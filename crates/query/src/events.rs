@@ -12,8 +12,8 @@ use auditlake_model::layout::SORT_COLUMNS;
 use datafusion::catalog::{Session, TableProvider};
 use datafusion::common::{DFSchema, Result};
 use datafusion::datasource::TableType;
-use datafusion::datasource::listing::PartitionedFile;
 use datafusion::datasource::memory::{DataSourceExec, MemorySourceConfig};
+use datafusion::datasource::physical_plan::parquet::ParquetAccessPlan;
 use datafusion::datasource::physical_plan::{FileGroup, FileScanConfigBuilder, ParquetSource};
 use datafusion::logical_expr::utils::conjunction;
 use datafusion::logical_expr::{Expr, TableProviderFilterPushDown};
@@ -24,17 +24,19 @@ use datafusion::physical_plan::empty::EmptyExec;
 use datafusion::physical_plan::union::UnionExec;
 
 use crate::engine::store_url;
+use crate::footers::{Footers, file};
 use crate::pruning::candidates;
 
 /// The events of a snapshot, for SQL.
 #[derive(Debug)]
 pub(crate) struct EventsTable {
     snapshot: Snapshot,
+    footers: Footers,
 }
 
 impl EventsTable {
-    pub(crate) fn new(snapshot: Snapshot) -> Self {
-        Self { snapshot }
+    pub(crate) fn new(snapshot: Snapshot, footers: Footers) -> Self {
+        Self { snapshot, footers }
     }
 }
 
@@ -71,12 +73,13 @@ impl TableProvider for EventsTable {
             .transpose()?;
         let external = |error| datafusion::error::DataFusionError::External(Box::new(error));
         let segments = candidates(&self.snapshot, predicate.as_ref()).map_err(external)?;
+        let segments: Vec<_> = segments.into_iter().map(|found| found.segment).collect();
         // The filter above hands its condition down to the scan by itself.
-        let files = Files { segments: &segments, projection, predicate: None };
+        let files = Files { footers: &self.footers, projection, condition: Condition::None };
         let partitions = session.config().target_partitions();
         let mut inputs = Vec::with_capacity(2);
         if !segments.is_empty() {
-            inputs.push(files.unordered(partitions, limit)?);
+            inputs.push(files.unordered(&segments, partitions, limit)?);
         }
         if !self.snapshot.hot().is_empty() {
             let hot: Vec<RecordBatch> =
@@ -108,17 +111,32 @@ pub(crate) fn hot_scan(
 
 /// A scan of segments.
 pub(crate) struct Files<'a> {
-    pub(crate) segments: &'a [Arc<Segment>],
+    pub(crate) footers: &'a Footers,
     pub(crate) projection: Option<&'a Vec<usize>>,
-    /// Over the event's columns; it prunes, it does not filter.
-    pub(crate) predicate: Option<&'a Arc<dyn PhysicalExpr>>,
+    pub(crate) condition: Condition<'a>,
+}
+
+/// What a scan does with a condition over the event's columns.
+#[derive(Clone, Copy)]
+pub(crate) enum Condition<'a> {
+    /// There is none.
+    None,
+    /// Leaves out row groups and pages that cannot hold an answer.
+    Prunes(&'a Arc<dyn PhysicalExpr>),
+    /// Decodes its columns first, and of the others only the rows that it holds for.
+    Filters(&'a Arc<dyn PhysicalExpr>),
 }
 
 impl Files<'_> {
     /// In any order, over about so many partitions.
-    fn unordered(&self, partitions: usize, limit: Option<usize>) -> Result<Arc<dyn ExecutionPlan>> {
-        let mut groups = vec![Vec::new(); partitions.min(self.segments.len()).max(1)];
-        for (place, segment) in self.segments.iter().enumerate() {
+    fn unordered(
+        &self,
+        segments: &[Arc<Segment>],
+        partitions: usize,
+        limit: Option<usize>,
+    ) -> Result<Arc<dyn ExecutionPlan>> {
+        let mut groups = vec![Vec::new(); partitions.min(segments.len()).max(1)];
+        for (place, segment) in segments.iter().enumerate() {
             let group = place % groups.len();
             groups[group].push(file(segment));
         }
@@ -128,9 +146,24 @@ impl Files<'_> {
     }
 
     /// Each segment a partition of its own, whose order is known to be that of segments.
-    pub(crate) fn ordered(&self) -> Result<Arc<dyn ExecutionPlan>> {
-        let groups = self.segments.iter().map(|segment| FileGroup::new(vec![file(segment)]));
-        let config = self.config()?.with_file_groups(groups.collect());
+    pub(crate) fn ordered(&self, segments: &[Arc<Segment>]) -> Result<Arc<dyn ExecutionPlan>> {
+        let groups = segments.iter().map(|segment| FileGroup::new(vec![file(segment)]));
+        self.in_order(groups.collect())
+    }
+
+    /// One of a segment's row groups.
+    pub(crate) fn row_group(
+        &self,
+        segment: &Segment,
+        group: RowGroupAt,
+    ) -> Result<Arc<dyn ExecutionPlan>> {
+        let mut access = ParquetAccessPlan::new_none(group.of);
+        access.scan(group.index);
+        self.in_order(vec![FileGroup::new(vec![file(segment).with_extension(access)])])
+    }
+
+    fn in_order(&self, groups: Vec<FileGroup>) -> Result<Arc<dyn ExecutionPlan>> {
+        let config = self.config()?.with_file_groups(groups);
         let config = match segment_order(&schema())? {
             Some(order) => config.with_output_ordering(vec![order]),
             None => config,
@@ -139,19 +172,28 @@ impl Files<'_> {
     }
 
     fn config(&self) -> Result<FileScanConfigBuilder> {
-        let mut source = ParquetSource::new(schema())
+        let source = ParquetSource::new(schema())
             .with_enable_page_index(true)
-            .with_bloom_filter_on_read(true);
-        if let Some(predicate) = self.predicate {
-            source = source.with_predicate(Arc::clone(predicate));
-        }
+            .with_bloom_filter_on_read(true)
+            .with_parquet_file_reader_factory(self.footers.files());
+        let source = match self.condition {
+            Condition::None => source,
+            Condition::Prunes(condition) => source.with_predicate(Arc::clone(condition)),
+            Condition::Filters(condition) => source
+                .with_predicate(Arc::clone(condition))
+                .with_pushdown_filters(true)
+                .with_reorder_filters(true),
+        };
         FileScanConfigBuilder::new(store_url(), Arc::new(source))
             .with_projection_indices(self.projection.cloned())
     }
 }
 
-fn file(segment: &Segment) -> PartitionedFile {
-    PartitionedFile::new(segment.path.clone(), segment.bytes)
+/// A row group's place among those of its segment.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct RowGroupAt {
+    pub(crate) index: usize,
+    pub(crate) of: usize,
 }
 
 /// The order of rows in a segment, as far as the schema has its columns.

@@ -4,8 +4,10 @@
 mod engine;
 mod error;
 mod events;
+mod footers;
 mod functions;
 mod import;
+mod ordered;
 mod predicate;
 mod pruning;
 mod scan;
@@ -14,5 +16,6 @@ mod stream;
 pub use engine::{Engine, EngineConfig};
 pub use error::QueryError;
 pub use import::{Shape, shapes};
-pub use scan::{Order, Position, ScanRequest};
+pub use ordered::Ordered;
+pub use scan::{Order, Plan, Position, ScanRequest};
 pub use stream::EventStream;

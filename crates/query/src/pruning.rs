@@ -8,24 +8,87 @@ use auditlake_lake::{Segment, Snapshot};
 use auditlake_model::columns::schema;
 use datafusion::common::pruning::PruningStatistics;
 use datafusion::common::{Column, ScalarValue};
+use datafusion::datasource::physical_plan::parquet::{
+    ParquetAccessPlan, ParquetFileMetrics, RowGroupAccessPlanFilter,
+};
+use datafusion::logical_expr::Operator;
+use datafusion::parquet::file::metadata::ParquetMetaData;
 use datafusion::physical_expr::PhysicalExpr;
+use datafusion::physical_expr::expressions::{BinaryExpr, IsNullExpr, NotExpr};
+use datafusion::physical_expr::simplifier::PhysicalExprSimplifier;
+use datafusion::physical_expr::utils::collect_columns;
 use datafusion::physical_optimizer::pruning::PruningPredicateBuilder;
+use datafusion::physical_plan::metrics::ExecutionPlanMetricsSet;
 
 use crate::error::QueryError;
+
+/// A segment that may hold an answer.
+#[derive(Clone, Debug)]
+pub(crate) struct Candidate {
+    pub(crate) segment: Arc<Segment>,
+    /// Whether all its events are known to be meant.
+    pub(crate) is_whole: bool,
+}
 
 /// The segments of a snapshot that a predicate over the event columns does not rule out.
 pub(crate) fn candidates(
     snapshot: &Snapshot,
     predicate: Option<&Arc<dyn PhysicalExpr>>,
-) -> Result<Vec<Arc<Segment>>, QueryError> {
-    let segments = snapshot.segments();
-    let Some(predicate) = predicate else { return Ok(segments.to_vec()) };
+) -> Result<Vec<Candidate>, QueryError> {
+    let all = snapshot.segments();
+    let Some(predicate) = predicate else {
+        let whole = |segment| Candidate { segment: Arc::clone(segment), is_whole: true };
+        return Ok(all.iter().map(whole).collect());
+    };
+    let kept = prune(all, Arc::clone(predicate))?;
+    let kept = all.iter().zip(kept).filter(|(_, kept)| *kept);
+    let kept: Vec<Arc<Segment>> = kept.map(|(segment, _)| Arc::clone(segment)).collect();
+    // What may hold an event that is not meant is not whole.
+    let partial = prune(&kept, unmet(predicate)?)?;
+    let kept = kept.into_iter().zip(partial);
+    Ok(kept.map(|(segment, partial)| Candidate { segment, is_whole: !partial }).collect())
+}
+
+fn prune(
+    segments: &[Arc<Segment>],
+    predicate: Arc<dyn PhysicalExpr>,
+) -> Result<Vec<bool>, QueryError> {
+    let pruning = PruningPredicateBuilder::new().with_file_schema(schema()).try_build(predicate)?;
+    Ok(pruning.prune(&Known { segments })?)
+}
+
+/// Holds wherever a predicate does not hold, also where it is unknown because of a null.
+fn unmet(predicate: &Arc<dyn PhysicalExpr>) -> Result<Arc<dyn PhysicalExpr>, QueryError> {
+    let schema = schema();
+    let mut unmet: Arc<dyn PhysicalExpr> = Arc::new(NotExpr::new(Arc::clone(predicate)));
+    for column in collect_columns(predicate) {
+        if schema.field(column.index()).is_nullable() {
+            let is_null = Arc::new(IsNullExpr::new(Arc::new(column)));
+            unmet = Arc::new(BinaryExpr::new(unmet, Operator::Or, is_null));
+        }
+    }
+    Ok(PhysicalExprSimplifier::new(&schema).simplify(unmet)?)
+}
+
+/// Of a segment's row groups, those that may hold an answer, each with whether all its events
+/// are known to be meant.
+pub(crate) fn row_groups(
+    footer: &ParquetMetaData,
+    predicate: Option<&Arc<dyn PhysicalExpr>>,
+) -> Result<Vec<(usize, bool)>, QueryError> {
+    let groups = footer.row_groups();
+    let Some(predicate) = predicate else {
+        return Ok((0..groups.len()).map(|index| (index, true)).collect());
+    };
     let pruning = PruningPredicateBuilder::new()
         .with_file_schema(schema())
         .try_build(Arc::clone(predicate))?;
-    let kept = pruning.prune(&Known { segments })?;
-    let kept = segments.iter().zip(kept).filter(|(_, kept)| *kept);
-    Ok(kept.map(|(segment, _)| Arc::clone(segment)).collect())
+    let mut filter = RowGroupAccessPlanFilter::new(ParquetAccessPlan::new_all(groups.len()));
+    let metrics = ParquetFileMetrics::new(0, "", &ExecutionPlanMetricsSet::new());
+    let columns = footer.file_metadata().schema_descr();
+    filter.prune_by_statistics(&schema(), columns, groups, &pruning, &metrics);
+    let whole = filter.is_fully_matched();
+    Ok(filter.row_group_indexes().map(|index| (index, whole[index])).collect())
 }
 
 /// What the manifest knows, as DataFusion asks for it.

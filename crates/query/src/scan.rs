@@ -2,28 +2,33 @@
 //!
 //! Segments hold one day each, so a day is the natural unit: memory and planning depend on
 //! the largest day, not on the lake; a limit stops before later days are opened; and the
-//! order is the same whether a day is one segment, many, or still hot.
+//! order is the same whether a day is one segment, many, or still hot. A day that is one
+//! segment comes in order as it lies, so that its row groups are parts of their own.
 
+mod part;
 mod unit;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
-use arrow::array::RecordBatch;
-use auditlake_lake::{HotBatch, Segment, Snapshot};
+use arrow::datatypes::SchemaRef;
+use auditlake_lake::{HotBatch, Snapshot};
 use auditlake_model::columns::at;
 use auditlake_model::filter::Filter;
+use auditlake_model::render::Render;
 use datafusion::execution::TaskContext;
 use datafusion::logical_expr::{Expr, lit};
 use datafusion::prelude::ident;
-use futures::TryStreamExt;
+use futures::StreamExt;
 
 use crate::engine::{BATCH_ROWS, Engine, batch_rows};
 use crate::error::QueryError;
 use crate::events::projected;
+use crate::ordered::{self, Ordered};
 use crate::predicate::{all_of, instant, of_filter};
-use crate::pruning::candidates;
+use crate::pruning::{Candidate, candidates};
 use crate::stream::EventStream;
+use part::{Batches, PartsOfDays, Rendering};
 use unit::Planner;
 
 /// In which order events come.
@@ -88,10 +93,39 @@ pub struct ScanRequest {
     pub after: Option<Position>,
 }
 
+impl Day {
+    fn rows(&self) -> u64 {
+        let sealed: u64 = self.segments.iter().map(|found| found.segment.rows).sum();
+        let hot: usize = self.hot.iter().map(|hot| hot.batch.num_rows()).sum();
+        sealed + hot as u64
+    }
+}
+
+impl ScanRequest {
+    /// The schema of the columns that are given.
+    pub fn schema(&self) -> Result<SchemaRef, QueryError> {
+        Ok(projected(self.columns.as_ref())?)
+    }
+
+    /// Whether the events come day after day and each day as its segments lie, by and large
+    /// whole: only a range of time or a tenant is left out.
+    #[must_use]
+    pub fn keeps_segment_order(&self) -> bool {
+        let narrowed = self.filter.terms.iter().any(|term| term.column != at::TENANT_ID);
+        self.lies_in_segment_order() && !narrowed && self.filter.contains.is_empty()
+    }
+
+    /// One tenant's events lie in the order of time.
+    fn lies_in_segment_order(&self) -> bool {
+        let of_tenant = || self.filter.exactly(at::TENANT_ID).is_some();
+        self.order == Order::Log || (self.order == Order::OldestFirst && of_tenant())
+    }
+}
+
 /// What one day has to offer.
 #[derive(Default)]
 struct Day {
-    segments: Vec<Arc<Segment>>,
+    segments: Vec<Candidate>,
     hot: Vec<Arc<HotBatch>>,
 }
 
@@ -102,20 +136,78 @@ impl Engine {
         snapshot: &Snapshot,
         request: &ScanRequest,
     ) -> Result<EventStream, QueryError> {
-        let output = projected(request.columns.as_ref())?;
+        let schema = request.schema()?;
+        let batches = self.render(snapshot, request, [Batches]).await?;
+        Ok(EventStream::of(schema, batches.boxed()))
+    }
+
+    /// Lets each of `renderers` make something of parts of the events that are meant, side by
+    /// side; what they make comes in order. With a limit one of them does all the work: only
+    /// who has seen the events before knows when there are enough.
+    pub async fn render<R: Render>(
+        &self,
+        snapshot: &Snapshot,
+        request: &ScanRequest,
+        renderers: impl IntoIterator<Item = R>,
+    ) -> Result<Ordered<R::Item>, QueryError> {
+        let (engine, planned, meant) = (self.clone(), snapshot.clone(), request.clone());
+        // Over many segments planning takes a while, and not one of the reactor's threads.
+        let plan = self.threads().spawn(async move { engine.plan(&planned, &meant) });
+        let plan = plan.await.map_err(|panic| QueryError::Internal(panic.to_string()))??;
+        let most = if request.limit.is_some() { 1 } else { usize::MAX };
+        let workers: Vec<_> = renderers
+            .into_iter()
+            .take(most)
+            .map(|renderer| Rendering::new(Arc::clone(&plan.scan), renderer, request.limit))
+            .collect();
+        let splits = workers.len() > 1;
+        let parts =
+            PartsOfDays { scan: plan.scan, days: plan.days, ready: VecDeque::new(), splits };
+        Ok(ordered::start(parts, workers, self.ahead(), &self.threads()))
+    }
+
+    /// Plans a scan from the manifest alone: no segment is opened.
+    pub fn plan(&self, snapshot: &Snapshot, request: &ScanRequest) -> Result<Plan, QueryError> {
         let state = self.session(snapshot, 1, BATCH_ROWS)?.state();
         let condition = all_of(
             of_filter(&request.filter)
                 .into_iter()
                 .chain(request.after.as_ref().map(|after| behind(after, request.order))),
         );
-        let planner = Planner::new(&state, condition, request)?;
+        let planner = Planner::new(&state, condition, request, self.footers(snapshot))?;
         let days = days(snapshot, &planner, request.order)?;
-        let rows = batch_rows(days.iter().flat_map(|day| &day.segments));
-        let task = self.session(snapshot, 1, rows)?.task_ctx();
-        let batches = day_after_day(planner, days, task, request.limit);
-        Ok(EventStream::of(output, batches, snapshot.clone(), &self.threads()))
+        let segments = days.iter().flat_map(|day| &day.segments).map(|found| &found.segment);
+        let task = self.session(snapshot, 1, batch_rows(segments))?.task_ctx();
+        Ok(Plan { scan: Arc::new(Scan { planner, task, snapshot: snapshot.clone() }), days })
     }
+}
+
+/// What a scan is going to read.
+pub struct Plan {
+    scan: Arc<Scan>,
+    days: VecDeque<Day>,
+}
+
+impl Plan {
+    /// How many segments may hold an answer.
+    #[must_use]
+    pub fn segments(&self) -> usize {
+        self.days.iter().map(|day| day.segments.len()).sum()
+    }
+}
+
+impl std::fmt::Debug for Plan {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let (days, segments) = (self.days.len(), self.segments());
+        f.debug_struct("Plan").field("days", &days).field("segments", &segments).finish()
+    }
+}
+
+/// What all parts of a scan have in common.
+struct Scan {
+    planner: Planner,
+    task: Arc<TaskContext>,
+    snapshot: Snapshot,
 }
 
 /// Holds for events behind a position; the bound on time alone is for pruning.
@@ -134,52 +226,14 @@ fn behind(after: &Position, order: Order) -> Expr {
 /// The days that may hold an answer, in the order asked for.
 fn days(snapshot: &Snapshot, planner: &Planner, order: Order) -> Result<VecDeque<Day>, QueryError> {
     let mut days: BTreeMap<i32, Day> = BTreeMap::new();
-    for segment in candidates(snapshot, planner.predicate())? {
-        days.entry(segment.day).or_default().segments.push(segment);
+    for found in candidates(snapshot, planner.predicate())? {
+        days.entry(found.segment.day).or_default().segments.push(found);
     }
     for hot in snapshot.hot() {
         days.entry(hot.day).or_default().hot.push(Arc::clone(hot));
     }
     let days: VecDeque<Day> = days.into_values().collect();
     Ok(if order == Order::NewestFirst { days.into_iter().rev().collect() } else { days })
-}
-
-/// Runs one day's plan after the other until the limit is reached.
-fn day_after_day(
-    planner: Planner,
-    days: VecDeque<Day>,
-    task: Arc<TaskContext>,
-    limit: Option<usize>,
-) -> impl futures::Stream<Item = Result<RecordBatch, QueryError>> + Send {
-    struct Walk {
-        planner: Planner,
-        days: VecDeque<Day>,
-        task: Arc<TaskContext>,
-        left: usize,
-        current: Option<datafusion::execution::SendableRecordBatchStream>,
-    }
-    let left = limit.unwrap_or(usize::MAX);
-    let walk = Walk { planner, days, task, left, current: None };
-    futures::stream::try_unfold(walk, |mut walk| async move {
-        while walk.left > 0 {
-            if walk.current.is_none() {
-                let Some(day) = walk.days.pop_front() else { return Ok(None) };
-                let plan = walk.planner.plan(&day, walk.left)?;
-                walk.current = Some(plan.execute(0, Arc::clone(&walk.task))?);
-            }
-            let Some(current) = &mut walk.current else { continue };
-            match current.try_next().await? {
-                None => walk.current = None,
-                Some(batch) if batch.num_rows() == 0 => {}
-                Some(batch) => {
-                    let batch = batch.slice(0, batch.num_rows().min(walk.left));
-                    walk.left -= batch.num_rows();
-                    return Ok(Some((batch, walk)));
-                }
-            }
-        }
-        Ok(None)
-    })
 }
 
 /// The columns that order events by time.

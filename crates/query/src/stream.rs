@@ -20,29 +20,26 @@ use crate::error::QueryError;
 pub struct EventStream {
     schema: SchemaRef,
     batches: BoxStream<'static, Result<RecordBatch, QueryError>>,
-    _snapshot: Snapshot,
 }
 
 impl EventStream {
-    pub(crate) fn new(
+    /// What DataFusion gives runs ahead of the reader on a task of its own, so that decoding
+    /// and whatever is done with the batches overlap.
+    pub(crate) fn ahead(
         stream: SendableRecordBatchStream,
         snapshot: Snapshot,
         threads: &Handle,
     ) -> Self {
         let schema = stream.schema();
         let batches = futures::TryStreamExt::map_err(stream, QueryError::from);
-        Self::of(schema, batches, snapshot, threads)
+        Self { schema, batches: ahead(batches, snapshot, threads) }
     }
 
-    /// The batches run ahead of the reader on a task of their own, so that decoding and
-    /// whatever is done with the batches overlap.
     pub(crate) fn of(
         schema: SchemaRef,
-        batches: impl Stream<Item = Result<RecordBatch, QueryError>> + Send + 'static,
-        snapshot: Snapshot,
-        threads: &Handle,
+        batches: BoxStream<'static, Result<RecordBatch, QueryError>>,
     ) -> Self {
-        Self { schema, batches: ahead(batches, threads), _snapshot: snapshot }
+        Self { schema, batches }
     }
 
     /// The schema of every batch.
@@ -57,12 +54,14 @@ const AHEAD: usize = 2;
 
 fn ahead(
     batches: impl Stream<Item = Result<RecordBatch, QueryError>> + Send + 'static,
+    snapshot: Snapshot,
     threads: &Handle,
 ) -> BoxStream<'static, Result<RecordBatch, QueryError>> {
     let (sender, receiver) = mpsc::channel(AHEAD);
     // Dropping the set aborts the task, and with it the query.
     let mut task = JoinSet::new();
     let work = async move {
+        let _snapshot = snapshot;
         let mut batches = std::pin::pin!(batches);
         while let Some(batch) = batches.next().await {
             if sender.send(batch).await.is_err() {

@@ -31,15 +31,17 @@ pub(crate) async fn get(
     let snapshot = state.lake().snapshot();
     let name = file_name(state.environment().clock.now_us(), &options);
     tracing::info!(file = name, "export begins");
-    let stream = state.in_time(state.engine().scan(&snapshot, &scan)).await??;
-    let encoder = Encoder::new(stream.schema(), options)?;
+    let encoder = Encoder::in_order(scan.schema()?, options, scan.keeps_segment_order())?;
+    let engine = state.engine();
+    let renderers = encoder.renderers(engine.partitions())?;
+    let rendered = state.in_time(engine.render(&snapshot, &scan, renderers)).await??;
     let (outlet, body) = pump::channel(&state, slot);
     let (runtime, span) = (Handle::current(), tracing::Span::current());
-    // Encoding keeps a processor busy, so it has a thread of its own. The tracker owns it; it
-    // ends when the client leaves or the server stops.
+    // Compressing keeps a processor busy, so it has a thread of its own. The tracker owns it;
+    // it ends when the client leaves or the server stops.
     drop(state.tasks().spawn_blocking(move || {
         let _entered = span.enter();
-        runtime.block_on(pump::run(stream, encoder, outlet));
+        runtime.block_on(pump::run(rendered, encoder, outlet));
     }));
     let disposition = HeaderValue::try_from(format!("attachment; filename=\"{name}\""))
         .map_err(|error| Problem::internal("naming an export", &error))?;

@@ -1,13 +1,12 @@
-//! From a stream of batches to the body of an answer: a bounded channel between the thread
-//! that encodes and the connection that sends. A slow client slows the query; a gone one ends
-//! it, even while it waits for a batch; an error breaks the body off.
+//! From rendered events to the body of an answer: a bounded channel between the thread that
+//! puts them behind each other and the connection that sends. A slow client slows the query; a
+//! gone one ends it, even while it waits for events; an error breaks the body off.
 
 use std::io;
 use std::time::Duration;
 
-use arrow::array::RecordBatch;
-use auditlake_export::{Encoder, ExportError, Totals};
-use auditlake_query::{EventStream, QueryError};
+use auditlake_export::{Encoder, ExportError, Rendered, Sink, Totals};
+use auditlake_query::{Ordered, QueryError};
 use axum::body::Body;
 use bytes::Bytes;
 use futures::{FutureExt, StreamExt};
@@ -24,9 +23,6 @@ const SEND_BYTES: usize = 64 << 10;
 const PIECE_BYTES: usize = 256 << 10;
 /// Pieces on their way.
 const PIECES: usize = 4;
-/// What the next buffer is made with at most, whatever the last one grew to.
-const BUFFER_BYTES: usize = 4 << 20;
-
 /// What goes through the channel. A body ends cleanly only with [`Piece::End`]: a sender that
 /// is dropped without it, by an error or a panic, breaks the body off.
 enum Piece {
@@ -100,9 +96,9 @@ fn body(receiver: mpsc::Receiver<Piece>) -> Body {
 }
 
 /// Runs an export to its end. It keeps its thread busy, so it needs one of its own.
-pub(crate) async fn run(stream: EventStream, encoder: Encoder, outlet: Outlet) {
-    match pump(stream, encoder, &outlet).await {
-        Ok(Totals { rows, bytes }) => tracing::info!(rows, bytes, "export done"),
+pub(crate) async fn run(rendered: Ordered<Rendered>, encoder: Encoder, outlet: Outlet) {
+    match pump(rendered, encoder, &outlet).await {
+        Ok(Totals { rows, bytes, .. }) => tracing::info!(rows, bytes, "export done"),
         Err(Broken::Gone) => tracing::info!("export given up: the client left"),
         Err(Broken::Stalled) => tracing::warn!("export broken off: the client reads nothing"),
         Err(Broken::Stopping) => tracing::warn!("export broken off: the server stops"),
@@ -112,19 +108,19 @@ pub(crate) async fn run(stream: EventStream, encoder: Encoder, outlet: Outlet) {
 }
 
 async fn pump(
-    mut stream: EventStream,
+    mut rendered: Ordered<Rendered>,
     mut encoder: Encoder,
     outlet: &Outlet,
 ) -> Result<Totals, Broken> {
-    let mut out = Vec::with_capacity(SEND_BYTES);
+    let mut out = Waiting::default();
     // A client sees the first bytes before the first batch is read.
     encoder.start(&mut out)?;
     outlet.send(&mut out).await?;
-    while let Some(batch) = outlet.next(&mut stream, &mut out).await? {
-        encoder.encode(&batch, &mut out)?;
-        outlet.rows.inc_by(batch.num_rows() as u64);
-        drop(batch);
-        if out.len() >= SEND_BYTES {
+    while let Some(events) = outlet.next(&mut rendered, &mut out).await? {
+        let rows = events.rows() as u64;
+        encoder.add(events, &mut out)?;
+        outlet.rows.inc_by(rows);
+        if out.bytes >= SEND_BYTES {
             outlet.send(&mut out).await?;
         }
     }
@@ -134,16 +130,30 @@ async fn pump(
     Ok(totals)
 }
 
+/// What is to be sent next.
+#[derive(Default)]
+struct Waiting {
+    pieces: Vec<Bytes>,
+    bytes: usize,
+}
+
+impl Sink for Waiting {
+    fn put(&mut self, bytes: Bytes) {
+        self.bytes += bytes.len();
+        self.pieces.push(bytes);
+    }
+}
+
 impl Outlet {
-    /// The next batch. What waits in `out` goes on its way while the query works.
+    /// The next events. What waits in `out` goes on its way while the query works.
     async fn next(
         &self,
-        stream: &mut EventStream,
-        out: &mut Vec<u8>,
-    ) -> Result<Option<RecordBatch>, Broken> {
-        if !out.is_empty() {
-            match stream.next().now_or_never() {
-                Some(batch) => return Ok(batch.transpose()?),
+        rendered: &mut Ordered<Rendered>,
+        out: &mut Waiting,
+    ) -> Result<Option<Rendered>, Broken> {
+        if out.bytes > 0 {
+            match rendered.next().now_or_never() {
+                Some(events) => return Ok(events.transpose()?),
                 None => self.send(out).await?,
             }
         }
@@ -151,22 +161,20 @@ impl Outlet {
             biased;
             () = self.stopping.cancelled() => Err(Broken::Stopping),
             () = self.sender.closed() => Err(Broken::Gone),
-            batch = stream.next() => Ok(batch.transpose()?),
+            events = rendered.next() => Ok(events.transpose()?),
         }
     }
 
-    /// Sends `out` in pieces and leaves it empty.
-    async fn send(&self, out: &mut Vec<u8>) -> Result<(), Broken> {
-        if out.is_empty() {
-            return Ok(());
-        }
-        let room = out.len().min(BUFFER_BYTES);
-        let mut bytes = Bytes::from(std::mem::replace(out, Vec::with_capacity(room)));
-        while !bytes.is_empty() {
-            let piece = bytes.split_to(bytes.len().min(PIECE_BYTES));
-            let sent = piece.len() as u64;
-            self.put(Piece::Bytes(piece)).await?;
-            self.bytes.inc_by(sent);
+    /// Sends what waits, in pieces that are not too large.
+    async fn send(&self, out: &mut Waiting) -> Result<(), Broken> {
+        out.bytes = 0;
+        for mut bytes in out.pieces.drain(..) {
+            while !bytes.is_empty() {
+                let piece = bytes.split_to(bytes.len().min(PIECE_BYTES));
+                let sent = piece.len() as u64;
+                self.put(Piece::Bytes(piece)).await?;
+                self.bytes.inc_by(sent);
+            }
         }
         Ok(())
     }

@@ -11,15 +11,13 @@ use auditlake_lake::Snapshot;
 use auditlake_model::columns;
 use auditlake_model::filter::Filter;
 use auditlake_query::{Engine, ScanRequest};
+use bytes::Bytes;
 use futures::TryStreamExt;
 use serde_json::json;
 
 use crate::args::ExportArgs;
 use crate::progress;
 use crate::settings::Settings;
-
-/// Bytes that are gathered before they are written.
-const WRITE_BYTES: usize = 256 << 10;
 
 pub(crate) async fn run(settings: &Settings, arguments: &ExportArgs) -> anyhow::Result<()> {
     let options = options(arguments)?;
@@ -100,21 +98,21 @@ pub(crate) async fn write(
     options: Options,
     target: &mut Target,
 ) -> anyhow::Result<Totals> {
-    let mut batches = engine.scan(snapshot, request).await?;
-    let mut encoder = Encoder::new(batches.schema(), options)?;
+    let sorted = request.keeps_segment_order();
+    let mut encoder = Encoder::in_order(request.schema()?, options, sorted)?;
+    let renderers = encoder.renderers(engine.partitions())?;
+    let mut rendered = engine.render(snapshot, request, renderers).await?;
     let bar = progress::bar(None, "events");
-    let mut buffer = Vec::with_capacity(2 * WRITE_BYTES);
-    encoder.start(&mut buffer)?;
-    while let Some(batch) = batches.try_next().await? {
-        encoder.encode(&batch, &mut buffer)?;
-        bar.inc(batch.num_rows() as u64);
-        if buffer.len() >= WRITE_BYTES {
-            target.write(&buffer)?;
-            buffer.clear();
-        }
+    let mut pieces: Vec<Bytes> = Vec::new();
+    encoder.start(&mut pieces)?;
+    target.write_pieces(&mut pieces)?;
+    while let Some(events) = rendered.try_next().await? {
+        bar.inc(events.rows() as u64);
+        encoder.add(events, &mut pieces)?;
+        target.write_pieces(&mut pieces)?;
     }
-    let totals = encoder.finish(&mut buffer)?;
-    target.write(&buffer)?;
+    let totals = encoder.finish(&mut pieces)?;
+    target.write_pieces(&mut pieces)?;
     bar.finish_and_clear();
     Ok(totals)
 }
@@ -142,6 +140,11 @@ impl Target {
 
     pub(crate) fn write(&mut self, bytes: &[u8]) -> anyhow::Result<()> {
         Ok(self.output.write_all(bytes)?)
+    }
+
+    /// Writes pieces and leaves none.
+    fn write_pieces(&mut self, pieces: &mut Vec<Bytes>) -> anyhow::Result<()> {
+        pieces.drain(..).try_for_each(|piece| self.write(&piece))
     }
 
     /// Gives the file its name.

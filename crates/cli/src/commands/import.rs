@@ -6,19 +6,22 @@ use std::time::Instant;
 
 use anyhow::{Context, bail};
 use auditlake_lake::{Lake, Receipt};
-use auditlake_model::ModelError;
 use auditlake_model::id::ContentIds;
 use auditlake_model::parse::{ParseOptions, UnknownKeys, parse_events};
+use auditlake_model::{Draft, ModelError};
 use auditlake_query::{Engine, Shape};
 use indicatif::ProgressBar;
 use serde_json::json;
 use serde_json::value::RawValue;
+use tokio::sync::mpsc;
 
 use crate::args::ImportArgs;
 use crate::progress;
 use crate::settings::Settings;
-use crate::source::{Chunk, Input, inputs, total_bytes};
+use crate::source::{Chunk, Input, Lines, inputs, total_bytes};
 
+/// Chunks that are parsed before the lake takes them.
+const DRAFTS_AHEAD: usize = 2;
 /// Records of another system that are reshaped at a time.
 const RESHAPED_RECORDS: usize = 8192;
 
@@ -141,14 +144,34 @@ impl Import<'_> {
                 ids = self.append(Chunk { bytes, first_line: 1 }, ids, done).await?;
                 drop(ids);
             }
-            None => {
-                while let Some(chunk) = source.next_chunk()? {
-                    self.bar.inc(chunk.bytes.len() as u64);
-                    ids = self.append(chunk, ids, done).await?;
-                }
-            }
+            None => self.lines(source, done).await?,
         }
         Ok(())
+    }
+
+    /// Reads and parses ahead of the lake, which syncs what it was given meanwhile.
+    async fn lines(&self, mut source: Lines, done: &mut Imported) -> anyhow::Result<()> {
+        let (sender, mut drafts) = mpsc::channel(DRAFTS_AHEAD);
+        let (tenant, unknown, bar) = (self.tenant.clone(), self.unknown, self.bar.clone());
+        let parsing = tokio::task::spawn_blocking(move || -> anyhow::Result<()> {
+            let mut ids = ContentIds::default();
+            while let Some(chunk) = source.next_chunk()? {
+                bar.inc(chunk.bytes.len() as u64);
+                // To the parser, a request without any event is a mistake.
+                if chunk.is_blank() {
+                    continue;
+                }
+                let draft = parse(&chunk, tenant.as_deref(), unknown, &mut ids)?;
+                if sender.blocking_send(draft).is_err() {
+                    break;
+                }
+            }
+            Ok(())
+        });
+        while let Some(draft) = drafts.recv().await {
+            done.add(self.lake.append(draft).await?);
+        }
+        parsing.await?
     }
 
     /// `first` is the number of the first of these records in its file.
@@ -177,31 +200,35 @@ impl Import<'_> {
         mut ids: ContentIds,
         done: &mut Imported,
     ) -> anyhow::Result<ContentIds> {
-        let (tenant, unknown) = (self.tenant.clone(), self.unknown);
-        let Chunk { bytes, first_line } = chunk;
-        // To the parser, a request without any event is a mistake; blank lines of a file are not.
-        if bytes.trim_ascii().is_empty() {
+        if chunk.is_blank() {
             return Ok(ids);
         }
-        let parse = tokio::task::spawn_blocking(move || {
-            let mut options = ParseOptions {
-                unknown,
-                default_tenant: tenant.as_deref(),
-                partial: false,
-                ids: &mut ids,
-            };
-            parse_events(&bytes, &mut options).map(|parsed| (parsed.draft, ids))
+        let (tenant, unknown) = (self.tenant.clone(), self.unknown);
+        let parsing = tokio::task::spawn_blocking(move || {
+            parse(&chunk, tenant.as_deref(), unknown, &mut ids).map(|draft| (draft, ids))
         });
-        let (draft, ids) = parse.await?.map_err(|error| match error {
-            ModelError::Event(mut rejection) => {
-                rejection.line += first_line - 1;
-                ModelError::Event(rejection)
-            }
-            other => other,
-        })?;
+        let (draft, ids) = parsing.await??;
         done.add(self.lake.append(draft).await?);
         Ok(ids)
     }
+}
+
+/// The events of a chunk; an error names the line of the file.
+fn parse(
+    chunk: &Chunk,
+    default_tenant: Option<&str>,
+    unknown: UnknownKeys,
+    ids: &mut ContentIds,
+) -> Result<Draft, ModelError> {
+    let mut options = ParseOptions { unknown, default_tenant, partial: false, ids };
+    let parsed = parse_events(&chunk.bytes, &mut options).map_err(|error| match error {
+        ModelError::Event(mut rejection) => {
+            rejection.line += chunk.first_line - 1;
+            ModelError::Event(rejection)
+        }
+        other => other,
+    })?;
+    Ok(parsed.draft)
 }
 
 /// The records of a document: the elements of the array under `key`.

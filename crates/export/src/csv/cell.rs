@@ -1,10 +1,7 @@
 //! One text cell: when it is quoted, when it is guarded, and how a guard is taken off again.
 
-use memchr::{memchr, memchr_iter, memchr3};
-
-/// Below this length a plain loop, which the compiler turns into vector code, beats the
-/// set-up of a search.
-const SHORT: usize = 64;
+use auditlake_model::page::{BLOCK, Page};
+use auditlake_model::text::any_in_block;
 
 /// How the cells of one column are written.
 #[derive(Clone, Copy)]
@@ -18,46 +15,82 @@ pub(super) struct Style {
 }
 
 impl Style {
-    /// Appends a text cell and what follows it.
+    /// Writes a cell and what follows it; a null as nothing, unless its line would be blank.
     #[inline]
-    pub(super) fn text(self, cell: &str, out: &mut Vec<u8>) {
-        write_text(cell, self.safe, out);
-        out.push(self.end);
+    pub(super) fn cell(self, value: Option<&str>, page: &mut Page) {
+        match value {
+            Some(text) => self.part(text.as_bytes(), 0, text.len(), page),
+            None => self.null(page),
+        }
     }
 
-    /// Appends a null and what follows it.
+    /// Writes the text that is `source[start..end]` and what follows it.
     #[inline]
-    pub(super) fn null(self, out: &mut Vec<u8>) {
+    pub(super) fn part(self, source: &[u8], start: usize, end: usize, page: &mut Page) {
+        put_text(source, start, end, self.safe, page);
+        page.push(self.end);
+    }
+
+    /// Writes a null and what follows it.
+    #[inline]
+    pub(super) fn null(self, page: &mut Page) {
         if self.alone {
-            out.extend_from_slice(b"\"\"");
+            page.put(b"\"\"");
         }
-        out.push(self.end);
+        page.push(self.end);
     }
 }
 
-/// Appends a text cell, guarded and quoted as it needs.
-pub(super) fn write_text(cell: &str, safe: bool, out: &mut Vec<u8>) {
-    let bytes = cell.as_bytes();
-    let guarded = safe && is_formula(cell);
-    if !needs_quotes(bytes) {
-        if guarded {
-            out.push(b'\'');
-        }
-        out.extend_from_slice(bytes);
-        return;
-    }
-    out.push(b'"');
+/// Writes a text cell, guarded and quoted as it needs. It is copied block by block, each
+/// looked at on its way; when one needs quotes, the cell begins anew with them.
+#[inline]
+pub(super) fn put_text(source: &[u8], start: usize, end: usize, safe: bool, page: &mut Page) {
+    let guarded = safe && is_formula(&source[start..end]);
+    let cell_at = page.len();
     if guarded {
-        out.push(b'\'');
+        page.push(b'\'');
     }
-    let mut copied = 0;
-    for quote in memchr_iter(b'"', bytes) {
-        out.extend_from_slice(&bytes[copied..=quote]);
-        out.push(b'"');
-        copied = quote + 1;
+    let mut at = start;
+    while at < end {
+        let len = (end - at).min(BLOCK);
+        match source[at..].first_chunk::<BLOCK>() {
+            Some(block) if !any_in_block(block, len, is_special) => page.put_block(block, len),
+            None if !source[at..end].iter().any(|byte| is_special(*byte)) => {
+                page.put(&source[at..end]);
+            }
+            _ => {
+                page.truncate(cell_at);
+                return put_quoted(&source[start..end], guarded, page);
+            }
+        }
+        at += len;
     }
-    out.extend_from_slice(&bytes[copied..]);
-    out.push(b'"');
+    // The empty string is quoted to tell it from a null.
+    if start == end {
+        page.put(b"\"\"");
+    }
+}
+
+#[inline]
+fn is_special(byte: u8) -> bool {
+    (byte == b'"') | (byte == b',') | (byte == b'\n') | (byte == b'\r')
+}
+
+/// Every byte is written with a quote behind it, which stays only behind a quote: JSON has so
+/// many of them that to look for the next one would take longer.
+fn put_quoted(text: &[u8], guarded: bool, page: &mut Page) {
+    page.push(b'"');
+    if guarded {
+        page.push(b'\'');
+    }
+    let room = page.room(2 * text.len());
+    let mut written = 0;
+    for &byte in text {
+        room[written..written + 2].copy_from_slice(&[byte, b'"']);
+        written += 1 + usize::from(byte == b'"');
+    }
+    page.advance(written);
+    page.push(b'"');
 }
 
 /// Takes off the `'` that a safe export put in front of a cell, if it did. A cell that was
@@ -66,37 +99,28 @@ pub(super) fn write_text(cell: &str, safe: bool, out: &mut Vec<u8>) {
 #[must_use]
 pub fn unguard(cell: &str) -> &str {
     match cell.strip_prefix('\'') {
-        Some(rest) if is_formula(rest) => rest,
+        Some(rest) if is_formula(rest.as_bytes()) => rest,
         _ => cell,
-    }
-}
-
-/// The empty string is quoted to tell it from a null.
-fn needs_quotes(bytes: &[u8]) -> bool {
-    if bytes.len() > SHORT {
-        memchr3(b'"', b',', b'\n', bytes).is_some() || memchr(b'\r', bytes).is_some()
-    } else {
-        let special = |byte: &u8| matches!(byte, b'"' | b',' | b'\n' | b'\r');
-        bytes.is_empty() || bytes.iter().fold(false, |found, byte| found | special(byte))
     }
 }
 
 /// Whether a spreadsheet may run the cell, now or after a guard has been taken off: quotes
 /// in front of a formula count as one, or a guard could not be told from them.
-fn is_formula(cell: &str) -> bool {
+#[inline]
+fn is_formula(text: &[u8]) -> bool {
     // Almost every cell is done with its first byte; 0xEF begins the full-width signs.
-    match cell.as_bytes().first() {
+    match text.first() {
         Some(b'\'' | b'=' | b'+' | b'-' | b'@' | b'\t' | b'\r' | b'\n' | 0xEF) => {
-            let first = cell.trim_start_matches('\'').chars().next();
-            first.is_some_and(|first| {
-                matches!(
-                    first,
-                    '=' | '+' | '-' | '@' | '\t' | '\r' | '\n' | '＝' | '＋' | '－' | '＠'
-                )
-            })
+            let quotes = text.iter().take_while(|byte| **byte == b'\'').count();
+            begins_formula(&text[quotes..])
         }
         _ => false,
     }
+}
+
+fn begins_formula(text: &[u8]) -> bool {
+    matches!(text.first(), Some(b'=' | b'+' | b'-' | b'@' | b'\t' | b'\r' | b'\n'))
+        || ["＝", "＋", "－", "＠"].iter().any(|sign| text.starts_with(sign.as_bytes()))
 }
 
 #[cfg(test)]
@@ -104,9 +128,9 @@ mod tests {
     use super::*;
 
     fn cell(text: &str, safe: bool) -> String {
-        let mut out = Vec::new();
-        write_text(text, safe, &mut out);
-        String::from_utf8(out).unwrap()
+        let mut page = Page::default();
+        put_text(text.as_bytes(), 0, text.len(), safe, &mut page);
+        String::from_utf8(page.to_vec()).unwrap()
     }
 
     #[test]
@@ -129,7 +153,7 @@ mod tests {
 
     #[test]
     fn long_cells_follow_the_same_rules() {
-        let long = "x".repeat(3 * SHORT);
+        let long = "x".repeat(3 * BLOCK);
         assert_eq!(cell(&long, true), long);
         for special in ["\"", ",", "\n", "\r"] {
             let text = format!("{long}{special}{long}");

@@ -1,20 +1,16 @@
-//! Batches of events for the tests of this crate, and their cells as plain text, read from
-//! the arrays in the slowest and plainest way there is.
+//! Batches written down by hand for the tests of this crate, and their way through an encoder.
 
 #![allow(dead_code)] // each test file uses its own part
 
 use std::sync::Arc;
 
 use arrow::array::{
-    Array, ArrayRef, AsArray, DictionaryArray, Int32Array, RecordBatch, StringArray,
-    TimestampMicrosecondArray, UInt64Array,
+    ArrayRef, DictionaryArray, Int32Array, RecordBatch, StringArray, TimestampMicrosecondArray,
+    UInt64Array,
 };
-use arrow::datatypes::{
-    DataType, Field, Int32Type, Schema, SchemaRef, TimestampMicrosecondType, UInt64Type,
-};
+use arrow::datatypes::{Field, Int32Type, Schema, SchemaRef};
 use auditlake_export::{Compression, CsvOptions, Encoder, Format, Options, Totals};
 use auditlake_model::columns::{COLUMNS, Column, Kind, index_of, schema};
-use auditlake_model::time::format_rfc3339;
 
 /// 2026-05-17T08:00:00Z.
 pub(crate) const NOON_ISH: i64 = 1_779_004_800_000_000;
@@ -88,38 +84,6 @@ fn column_of(at: usize, column: &Column, first: usize, rows: usize) -> ArrayRef 
     }
 }
 
-/// One cell as text, none for null.
-pub(crate) fn cell(batch: &RecordBatch, column: usize, row: usize) -> Option<String> {
-    let array = batch.column(column);
-    if array.is_null(row) {
-        return None;
-    }
-    match array.data_type() {
-        DataType::Utf8 => Some(array.as_string::<i32>().value(row).to_owned()),
-        DataType::UInt64 => Some(array.as_primitive::<UInt64Type>().value(row).to_string()),
-        DataType::Timestamp(_, _) => {
-            Some(format_rfc3339(array.as_primitive::<TimestampMicrosecondType>().value(row)))
-        }
-        DataType::Dictionary(_, _) => {
-            let array = array.as_dictionary::<Int32Type>();
-            let values = array.values().as_string::<i32>();
-            let key = array.key(row).unwrap();
-            values.is_valid(key).then(|| values.value(key).to_owned())
-        }
-        other => panic!("no event column is {other}"),
-    }
-}
-
-pub(crate) fn cells(batches: &[RecordBatch]) -> Vec<Vec<Option<String>>> {
-    let mut rows = Vec::new();
-    for batch in batches {
-        for row in 0..batch.num_rows() {
-            rows.push((0..batch.num_columns()).map(|column| cell(batch, column, row)).collect());
-        }
-    }
-    rows
-}
-
 pub(crate) fn options(format: Format, compression: Compression) -> Options {
     Options { format, compression, csv: CsvOptions { safe: true } }
 }
@@ -135,7 +99,7 @@ pub(crate) fn encode_as(
     options: Options,
 ) -> (Vec<u8>, Totals) {
     let mut encoder = Encoder::new(schema, options).unwrap();
-    let (mut all, mut out) = (Vec::new(), Vec::new());
+    let (mut all, mut out) = (Vec::<u8>::new(), Vec::<u8>::new());
     for batch in batches {
         encoder.encode(batch, &mut out).unwrap();
         all.append(&mut out);

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::fmt;
 
-use serde::de::{DeserializeSeed, Error as _, MapAccess, Visitor};
+use serde::de::{DeserializeSeed, Error as _, MapAccess, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 
 use super::{UnknownKeys, json_reason};
@@ -69,12 +69,21 @@ impl<'a> Event<'a> {
         };
         let mut fault = None;
         let mut lake = (None, None);
-        let mut json = serde_json::Deserializer::from_slice(json);
+        // Checked once as a whole, and not again for each string.
+        let text = std::str::from_utf8(json).map_err(|source| Fault {
+            key: None,
+            reason: format!(
+                "malformed JSON: invalid unicode code point (column {})",
+                source.valid_up_to() + 1
+            ),
+        })?;
+        let mut json = serde_json::Deserializer::from_str(text);
         let visitor = EventVisitor {
             event: &mut event,
             fault: &mut fault,
             lake: if sealed { Some(&mut lake) } else { None },
             unknown,
+            next: 0,
         };
         let read =
             serde::Deserializer::deserialize_map(&mut json, visitor).and_then(|()| json.end());
@@ -99,6 +108,8 @@ struct EventVisitor<'e, 'a> {
     fault: &'e mut Option<Fault>,
     lake: Option<&'e mut LakeKeys>,
     unknown: UnknownKeys,
+    /// Where the column of the next key is looked for first.
+    next: usize,
 }
 
 impl<'a> EventVisitor<'_, 'a> {
@@ -113,18 +124,8 @@ impl<'a> EventVisitor<'_, 'a> {
         group: &'static str,
         map: &mut A,
     ) -> Result<(), A::Error> {
-        let raw: &'a RawValue = map.next_value()?;
-        if raw.get() == "null" {
-            return Ok(());
-        }
-        let mut inner = serde_json::Deserializer::from_str(raw.get());
-        let visitor = GroupVisitor { group, event: self.event, fault: self.fault };
-        serde::Deserializer::deserialize_map(&mut inner, visitor).map_err(|source| {
-            if self.fault.is_none() {
-                *self.fault = Some(Fault::at(group, type_reason("an object", &source)));
-            }
-            A::Error::custom("")
-        })
+        let next = self.next;
+        map.next_value_seed(GroupVisitor { group, event: self.event, fault: self.fault, next })
     }
 
     fn time<A: MapAccess<'a>>(&mut self, key: &str, map: &mut A) -> Result<i64, A::Error> {
@@ -222,12 +223,13 @@ impl<'a> Visitor<'a> for EventVisitor<'_, 'a> {
                 "context" => self.group("context", &mut map)?,
                 "targets" if self.lake.is_none() => self.targets(&mut map)?,
                 "seq" | "recorded_at" if self.lake.is_some() => self.lake_key(&key, &mut map)?,
-                name => match top_level_text(name) {
-                    Some(position) => {
+                name => match column_of(None, name, self.next) {
+                    Some(position) if is_text(position) => {
+                        self.next = position + 1;
                         let value = map.next_value_seed(Scalar)?;
                         set_text(self.event, self.fault, position, value)?;
                     }
-                    None => self.unknown(key, &mut map)?,
+                    _ => self.unknown(key, &mut map)?,
                 },
             }
         }
@@ -252,7 +254,8 @@ impl<'a> EventVisitor<'_, 'a> {
             return Err(self.refuse("targets", "stands beside target; give one of the two"));
         }
         let mut inner = serde_json::Deserializer::from_str(first.get());
-        let visitor = GroupVisitor { group: "target", event: self.event, fault: self.fault };
+        let (event, fault) = (&mut *self.event, &mut *self.fault);
+        let visitor = GroupVisitor { group: "target", event, fault, next: TARGETS.0 };
         if serde::Deserializer::deserialize_map(&mut inner, visitor).is_err() {
             return Err(match self.fault.take() {
                 Some(fault) => self.refuse("targets", fault.to_string_in("targets[0]")),
@@ -278,18 +281,38 @@ impl Fault {
     }
 }
 
-fn top_level_text(key: &str) -> Option<usize> {
-    COLUMNS.iter().position(|column| {
-        column.group.is_none()
-            && matches!(column.kind, Kind::Text | Kind::Dict)
-            && column.key == key
-    })
+/// The column of a key. It is looked for from `next` on, because most events have their keys
+/// in the order of the columns.
+fn column_of(group: Option<&str>, key: &str, next: usize) -> Option<usize> {
+    let is_it =
+        |position: &usize| COLUMNS[*position].key == key && COLUMNS[*position].group == group;
+    (next..COLUMNS.len()).chain(0..next).find(is_it)
+}
+
+fn is_text(position: usize) -> bool {
+    matches!(COLUMNS[position].kind, Kind::Text | Kind::Dict)
 }
 
 struct GroupVisitor<'e, 'a> {
     group: &'static str,
     event: &'e mut Event<'a>,
     fault: &'e mut Option<Fault>,
+    next: usize,
+}
+
+impl GroupVisitor<'_, '_> {
+    fn no_object<E: serde::de::Error>(self) -> E {
+        *self.fault = Some(Fault::at(self.group, "must be an object"));
+        E::custom("")
+    }
+}
+
+impl<'a> DeserializeSeed<'a> for GroupVisitor<'_, 'a> {
+    type Value = ();
+
+    fn deserialize<D: serde::Deserializer<'a>>(self, json: D) -> Result<(), D::Error> {
+        json.deserialize_any(self)
+    }
 }
 
 impl<'a> Visitor<'a> for GroupVisitor<'_, 'a> {
@@ -299,12 +322,38 @@ impl<'a> Visitor<'a> for GroupVisitor<'_, 'a> {
         write!(f, "an object")
     }
 
-    fn visit_map<A: MapAccess<'a>>(self, mut map: A) -> Result<(), A::Error> {
+    /// A null says nothing of the group.
+    fn visit_unit<E>(self) -> Result<(), E> {
+        Ok(())
+    }
+
+    fn visit_bool<E: serde::de::Error>(self, _: bool) -> Result<(), E> {
+        Err(self.no_object())
+    }
+
+    fn visit_i64<E: serde::de::Error>(self, _: i64) -> Result<(), E> {
+        Err(self.no_object())
+    }
+
+    fn visit_u64<E: serde::de::Error>(self, _: u64) -> Result<(), E> {
+        Err(self.no_object())
+    }
+
+    fn visit_f64<E: serde::de::Error>(self, _: f64) -> Result<(), E> {
+        Err(self.no_object())
+    }
+
+    fn visit_str<E: serde::de::Error>(self, _: &str) -> Result<(), E> {
+        Err(self.no_object())
+    }
+
+    fn visit_seq<A: SeqAccess<'a>>(self, _: A) -> Result<(), A::Error> {
+        Err(self.no_object())
+    }
+
+    fn visit_map<A: MapAccess<'a>>(mut self, mut map: A) -> Result<(), A::Error> {
         while let Some(key) = map.next_key_seed(Text)? {
-            let position = COLUMNS
-                .iter()
-                .position(|column| column.group == Some(self.group) && column.key == key.as_ref());
-            let Some(position) = position else {
+            let Some(position) = column_of(Some(self.group), &key, self.next) else {
                 let allowed: Vec<_> = COLUMNS
                     .iter()
                     .filter(|column| column.group == Some(self.group))
@@ -316,6 +365,7 @@ impl<'a> Visitor<'a> for GroupVisitor<'_, 'a> {
                 ));
                 return Err(A::Error::custom(""));
             };
+            self.next = position + 1;
             let value = map.next_value_seed(Scalar)?;
             set_text(self.event, self.fault, position, value)?;
         }
@@ -344,10 +394,6 @@ fn set_text<'a, E: serde::de::Error>(
         Value::Null if position != at::TENANT_ID => Ok(()),
         other => Err(refuse(fault, format!("must be a string, not {other}"))),
     }
-}
-
-fn type_reason(wanted: &str, source: &serde_json::Error) -> String {
-    if source.is_data() { format!("must be {wanted}") } else { json_reason(source) }
 }
 
 /// A string, borrowed when it has no escapes.

@@ -2,10 +2,12 @@
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use arrow::compute::SortOptions;
 use arrow::datatypes::Schema;
-use auditlake_model::columns::{COLUMNS, at, schema};
+use auditlake_lake::Segment;
+use auditlake_model::columns::{COLUMNS, schema};
 use datafusion::common::{DFSchema, Result};
 use datafusion::execution::SessionState;
 use datafusion::logical_expr::Expr;
@@ -21,10 +23,14 @@ use datafusion::physical_plan::sorts::sort_preserving_merge::SortPreservingMerge
 use datafusion::physical_plan::union::UnionExec;
 
 use super::{Day, Order, ScanRequest, TIME_ORDER};
-use crate::events::{Files, hot_scan, segment_order};
+use crate::events::{Condition, Files, RowGroupAt, hot_scan, segment_order};
+use crate::footers::Footers;
 
 /// A limit up to which the first rows are kept in memory rather than sorted with the rest.
 const KEPT_ROWS: usize = 10_000;
+
+/// A condition is selective when it holds for less than one row in so many.
+const SELECTIVE: u64 = 8;
 
 /// What all days' plans have in common.
 pub(super) struct Planner {
@@ -40,6 +46,10 @@ pub(super) struct Planner {
     order: LexOrdering,
     /// Whether segments lie in that order already.
     is_segment_order: bool,
+    footers: Footers,
+    /// How many rows the parts done so far had, and how many of them were meant.
+    seen_rows: AtomicU64,
+    meant_rows: AtomicU64,
 }
 
 impl Planner {
@@ -47,6 +57,7 @@ impl Planner {
         state: &SessionState,
         condition: Option<Expr>,
         request: &ScanRequest,
+        footers: Footers,
     ) -> Result<Self> {
         let given: Vec<usize> =
             request.columns.clone().unwrap_or_else(|| (0..COLUMNS.len()).collect());
@@ -61,10 +72,7 @@ impl Planner {
             let condition = condition.clone();
             condition.map(|expr| state.create_physical_expr(expr, &columns)).transpose()
         };
-        // One tenant's events lie in the order of time.
-        let is_segment_order = request.order == Order::Log
-            || (request.order == Order::OldestFirst
-                && request.filter.exactly(at::TENANT_ID).is_some());
+        let is_segment_order = request.lies_in_segment_order();
         let order = if is_segment_order {
             segment_order(&narrow)?
         } else {
@@ -76,7 +84,18 @@ impl Planner {
         let given = given.iter().filter_map(|column| read.iter().position(|at| at == column));
         let given = given.collect();
         let (pruning, condition) = (over(&schema())?, over(&narrow)?);
-        Ok(Self { given, pruning, condition, order, is_segment_order, read })
+        let (seen_rows, meant_rows) = (AtomicU64::new(0), AtomicU64::new(0));
+        Ok(Self {
+            given,
+            pruning,
+            condition,
+            order,
+            is_segment_order,
+            read,
+            footers,
+            seen_rows,
+            meant_rows,
+        })
     }
 
     /// The condition over the event's columns, for pruning.
@@ -84,17 +103,43 @@ impl Planner {
         self.pruning.as_ref()
     }
 
+    /// The footers of the segments.
+    pub(super) fn footers(&self) -> &Footers {
+        &self.footers
+    }
+
+    /// Whether a segment's events, as they lie there, are a part of the answer.
+    pub(super) fn keeps_segment_order(&self) -> bool {
+        self.is_segment_order
+    }
+
+    /// Positions, among the event's columns, of those that are given, in their order.
+    pub(super) fn columns(&self) -> impl Iterator<Item = usize> {
+        self.given.iter().map(|position| self.read[*position])
+    }
+
+    /// The plan of one row group of a segment, of one partition.
+    pub(super) fn plan_row_group(
+        &self,
+        segment: &Segment,
+        group: RowGroupAt,
+        is_whole: bool,
+    ) -> Result<Arc<dyn ExecutionPlan>> {
+        let files = self.files(is_whole);
+        let group = files.row_group(segment, group)?;
+        self.projected(if is_whole { group } else { self.filtered(group)? })
+    }
+
     /// The plan of one day, of one partition, giving at most `limit` rows.
     pub(super) fn plan(&self, day: &Day, limit: usize) -> Result<Arc<dyn ExecutionPlan>> {
         let fetch = Some(limit).filter(|limit| *limit < usize::MAX);
         let mut inputs: Vec<Arc<dyn ExecutionPlan>> = Vec::with_capacity(2);
         if !day.segments.is_empty() {
-            let files = Files {
-                segments: &day.segments,
-                projection: Some(&self.read),
-                predicate: self.pruning.as_ref(),
-            };
-            let sealed = self.filtered(files.ordered()?)?;
+            let is_whole = day.segments.iter().all(|found| found.is_whole);
+            let segments: Vec<_> =
+                day.segments.iter().map(|found| Arc::clone(&found.segment)).collect();
+            let sealed = self.files(is_whole).ordered(&segments)?;
+            let sealed = if is_whole { sealed } else { self.filtered(sealed)? };
             inputs.push(if self.is_segment_order { sealed } else { self.sorted(sealed, fetch) });
         }
         if !day.hot.is_empty() {
@@ -111,6 +156,30 @@ impl Planner {
                 Arc::new(SortPreservingMergeExec::new(self.order.clone(), plan).with_fetch(fetch));
         }
         self.projected(plan)
+    }
+
+    /// Notes how many of a part's rows were meant.
+    pub(super) fn learn(&self, seen: u64, meant: u64) {
+        self.seen_rows.fetch_add(seen, Ordering::Relaxed);
+        self.meant_rows.fetch_add(meant, Ordering::Relaxed);
+    }
+
+    /// Whether so few rows are meant that it pays to decode those of the other columns only:
+    /// to skip rows costs about as much as to decode a few of them.
+    fn is_selective(&self) -> bool {
+        let (seen, meant) = (&self.seen_rows, &self.meant_rows);
+        let (seen, meant) = (seen.load(Ordering::Relaxed), meant.load(Ordering::Relaxed));
+        meant.saturating_mul(SELECTIVE) < seen
+    }
+
+    /// Scans of the columns that are read; where all events are meant, nothing is pruned.
+    fn files(&self, is_whole: bool) -> Files<'_> {
+        let condition = match &self.pruning {
+            Some(pruning) if !is_whole && self.is_selective() => Condition::Filters(pruning),
+            Some(pruning) if !is_whole => Condition::Prunes(pruning),
+            _ => Condition::None,
+        };
+        Files { footers: &self.footers, projection: Some(&self.read), condition }
     }
 
     fn filtered(&self, input: Arc<dyn ExecutionPlan>) -> Result<Arc<dyn ExecutionPlan>> {

@@ -1,0 +1,11 @@
+//! Every check of the encoders, for the batches that the fuzzer's bytes stand for.
+
+#![no_main]
+
+#[path = "../../crates/export/tests/checks/mod.rs"]
+mod checks;
+
+use auditlake_testkit::generated::case;
+use libfuzzer_sys::fuzz_target;
+
+fuzz_target!(|bytes: &[u8]| checks::all(&case(bytes)));
