@@ -7,6 +7,7 @@
 
 use std::collections::hash_map::Entry;
 use std::collections::{HashMap, HashSet};
+use std::hash::{BuildHasherDefault, Hasher};
 
 use arrow::array::{Array, AsArray, RecordBatch};
 use arrow::datatypes::Int32Type;
@@ -20,6 +21,28 @@ use crate::snapshot::Snapshot;
 /// A tenant and an id.
 pub(crate) type Key = u128;
 
+/// Keys are hashes already: to look one up, a part of it will do.
+type Keys = HashSet<Key, BuildHasherDefault<OfHash>>;
+
+#[derive(Debug, Default)]
+struct OfHash(u64);
+
+impl Hasher for OfHash {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        for byte in bytes {
+            self.0 = self.0.rotate_left(8) ^ u64::from(*byte);
+        }
+    }
+
+    fn write_u128(&mut self, key: u128) {
+        self.0 = key as u64;
+    }
+}
+
 /// The keys of days that were asked for lately.
 #[derive(Debug)]
 pub(crate) struct Dedup {
@@ -31,7 +54,7 @@ pub(crate) struct Dedup {
 
 #[derive(Debug, Default)]
 struct Day {
-    keys: HashSet<Key>,
+    keys: Keys,
     used: u64,
 }
 
@@ -110,8 +133,8 @@ pub(crate) fn keys_of(tenants: &dyn Array, ids: &dyn Array) -> Vec<Key> {
     .collect()
 }
 
-async fn read_day(snapshot: &Snapshot, day: i32) -> Result<HashSet<Key>, LakeError> {
-    let mut keys = HashSet::new();
+async fn read_day(snapshot: &Snapshot, day: i32) -> Result<Keys, LakeError> {
+    let mut keys = Keys::default();
     for known in snapshot.segments().iter().filter(|segment| segment.day == day) {
         let columns = [at::ID, at::TENANT_ID];
         for batch in segment::read_columns(snapshot.store(), known, &columns).await? {

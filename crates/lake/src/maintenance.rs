@@ -31,6 +31,14 @@ pub struct Compacted {
     pub segments_after: u64,
 }
 
+impl Compacted {
+    fn add(&mut self, other: Self) {
+        self.days += other.days;
+        self.segments_before += other.segments_before;
+        self.segments_after += other.segments_after;
+    }
+}
+
 /// The one owner of changes to the manifest.
 #[derive(Debug)]
 pub(crate) struct Maintenance {

@@ -43,12 +43,13 @@ impl Default for EngineConfig {
             spill_bytes: 16 << 30,
             spill_dir: None,
             partitions,
-            ahead_bytes: 64 << 20,
+            ahead_bytes: 48 << 20,
         }
     }
 }
 
-/// Runs queries; cheap to clone.
+/// Runs queries; cheap to clone. Answers that are still being read break off when the last
+/// clone is dropped.
 #[derive(Clone, Debug)]
 pub struct Engine {
     runtime: Arc<RuntimeEnv>,

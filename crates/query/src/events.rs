@@ -1,6 +1,7 @@
 //! The table `events`: segments and hot batches of one snapshot, as standard DataFusion
 //! nodes, so that any optimizer rule and any distributed engine knows what they are.
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use arrow::array::RecordBatch;
@@ -17,6 +18,7 @@ use datafusion::datasource::physical_plan::parquet::ParquetAccessPlan;
 use datafusion::datasource::physical_plan::{FileGroup, FileScanConfigBuilder, ParquetSource};
 use datafusion::logical_expr::utils::conjunction;
 use datafusion::logical_expr::{Expr, TableProviderFilterPushDown};
+use datafusion::parquet::arrow::arrow_reader::{RowSelection, RowSelector};
 use datafusion::physical_expr::expressions::col;
 use datafusion::physical_expr::{LexOrdering, PhysicalExpr, PhysicalSortExpr};
 use datafusion::physical_plan::ExecutionPlan;
@@ -151,14 +153,20 @@ impl Files<'_> {
         self.in_order(groups.collect())
     }
 
-    /// One of a segment's row groups.
+    /// Rows of one of a segment's row groups.
     pub(crate) fn row_group(
         &self,
         segment: &Segment,
-        group: RowGroupAt,
+        group: &RowGroupPart,
     ) -> Result<Arc<dyn ExecutionPlan>> {
-        let mut access = ParquetAccessPlan::new_none(group.of);
+        let mut access = ParquetAccessPlan::new_none(group.groups);
         access.scan(group.index);
+        if group.rows.len() < group.all_rows {
+            let before = RowSelector::skip(group.rows.start);
+            let behind = RowSelector::skip(group.all_rows - group.rows.end);
+            let rows = vec![before, RowSelector::select(group.rows.len()), behind];
+            access.scan_selection(group.index, RowSelection::from(rows));
+        }
         self.in_order(vec![FileGroup::new(vec![file(segment).with_extension(access)])])
     }
 
@@ -189,11 +197,16 @@ impl Files<'_> {
     }
 }
 
-/// A row group's place among those of its segment.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct RowGroupAt {
+/// Rows of a row group.
+#[derive(Clone, Debug)]
+pub(crate) struct RowGroupPart {
+    /// Its place among those of its segment.
     pub(crate) index: usize,
-    pub(crate) of: usize,
+    /// How many of them there are.
+    pub(crate) groups: usize,
+    pub(crate) rows: Range<usize>,
+    /// How many rows it has.
+    pub(crate) all_rows: usize,
 }
 
 /// The order of rows in a segment, as far as the schema has its columns.

@@ -1,6 +1,7 @@
 //! A filter value as a DataFusion expression over the event columns.
 
-use auditlake_model::columns::{COLUMNS, at};
+use arrow::datatypes::DataType;
+use auditlake_model::columns::{COLUMNS, Kind, at};
 use auditlake_model::filter::{Filter, Match, Range, Term};
 use datafusion::common::ScalarValue;
 use datafusion::logical_expr::{Expr, lit};
@@ -39,6 +40,16 @@ pub(crate) fn instant(micros: i64) -> Expr {
     lit(ScalarValue::TimestampMicrosecond(Some(micros), Some("UTC".into())))
 }
 
+/// Text as DataFusion compares it with a column: of the column's own type, or the column
+/// would be decoded row by row to that of the text.
+pub(crate) fn text(column: usize, text: &str) -> Expr {
+    let text = ScalarValue::from(text);
+    match COLUMNS[column].kind {
+        Kind::Dict => lit(ScalarValue::Dictionary(Box::new(DataType::Int32), Box::new(text))),
+        _ => lit(text),
+    }
+}
+
 fn of_range(column: usize, range: Range) -> Vec<Expr> {
     let column = || ident(COLUMNS[column].name);
     let from = range.from_us.map(|from| column().gt_eq(instant(from)));
@@ -54,12 +65,12 @@ fn of_term(term: &Term) -> Expr {
     all_of(any.into_iter().chain(none)).unwrap_or_else(|| lit(true))
 }
 
-fn matches(column: usize, matches: &[Match]) -> Option<Expr> {
-    let column = || ident(COLUMNS[column].name);
+fn matches(position: usize, matches: &[Match]) -> Option<Expr> {
+    let column = || ident(COLUMNS[position].name);
     let (mut exact, mut other) = (Vec::new(), Vec::new());
     for matched in matches {
         match matched {
-            Match::Exact(text) => exact.push(lit(text.as_str())),
+            Match::Exact(wanted) => exact.push(text(position, wanted)),
             Match::Prefix(prefix) => {
                 other.push(column().like(lit(format!("{}%", escape_like(prefix)))));
             }

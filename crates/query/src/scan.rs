@@ -18,6 +18,7 @@ use auditlake_model::filter::Filter;
 use auditlake_model::render::Render;
 use datafusion::execution::TaskContext;
 use datafusion::logical_expr::{Expr, lit};
+use datafusion::physical_plan::displayable;
 use datafusion::prelude::ident;
 use futures::StreamExt;
 
@@ -25,7 +26,7 @@ use crate::engine::{BATCH_ROWS, Engine, batch_rows};
 use crate::error::QueryError;
 use crate::events::projected;
 use crate::ordered::{self, Ordered};
-use crate::predicate::{all_of, instant, of_filter};
+use crate::predicate::{all_of, instant, of_filter, text};
 use crate::pruning::{Candidate, candidates};
 use crate::stream::EventStream;
 use part::{Batches, PartsOfDays, Rendering};
@@ -194,6 +195,13 @@ impl Plan {
     pub fn segments(&self) -> usize {
         self.days.iter().map(|day| day.segments.len()).sum()
     }
+
+    /// How the first day is read, for people.
+    pub fn explain(&self) -> Result<String, QueryError> {
+        let Some(day) = self.days.front() else { return Ok("nothing is read\n".to_owned()) };
+        let plan = self.scan.planner.plan(day, usize::MAX)?;
+        Ok(displayable(plan.as_ref()).indent(false).to_string())
+    }
 }
 
 impl std::fmt::Debug for Plan {
@@ -214,7 +222,7 @@ struct Scan {
 fn behind(after: &Position, order: Order) -> Expr {
     let (time, tenant, seq) = (ident("occurred_at"), ident("tenant_id"), ident("seq"));
     let at = || instant(after.occurred_at_us);
-    let name = || lit(after.tenant_id.as_str());
+    let name = || text(at::TENANT_ID, &after.tenant_id);
     if order == Order::NewestFirst {
         let same_time = tenant.clone().lt(name()).or(tenant.eq(name()).and(seq.lt(lit(after.seq))));
         return time.clone().lt_eq(at()).and(time.lt(at()).or(same_time));

@@ -76,6 +76,7 @@ struct State {
     read_error_probability: f64,
     rng: SmallRng,
     writes: u64,
+    reads: u64,
     injected: Vec<Injected>,
 }
 
@@ -103,8 +104,9 @@ impl Faults {
     #[must_use]
     pub fn new(plan: FaultPlan, seed: u64) -> Arc<Self> {
         let rng = SmallRng::seed_from_u64(seed);
+        let (read_error_probability, writes, reads) = (0.0, 0, 0);
         let state =
-            State { plan, read_error_probability: 0.0, rng, writes: 0, injected: Vec::new() };
+            State { plan, read_error_probability, rng, writes, reads, injected: Vec::new() };
         Arc::new(Self { state: Mutex::new(state) })
     }
 
@@ -119,13 +121,19 @@ impl Faults {
         self.lock().writes
     }
 
+    /// How many reads and listings have begun.
+    #[must_use]
+    pub fn reads(&self) -> u64 {
+        self.lock().reads
+    }
+
     /// The faults so far.
     #[must_use]
     pub fn injected(&self) -> Vec<Injected> {
         self.lock().injected.clone()
     }
 
-    /// Stops all faults, of reads too. Writes are still counted.
+    /// Stops all faults, of reads too. Writes and reads are still counted.
     pub fn disarm(&self) {
         let mut state = self.lock();
         state.plan = FaultPlan::Never;
@@ -164,6 +172,7 @@ impl Faults {
 
     pub(crate) fn read(&self, path: Option<&Path>) -> Result<()> {
         let mut state = self.lock();
+        state.reads += 1;
         let probability = state.read_error_probability;
         // No draw without need: as long as reads do not fail, they leave the luck of the writes.
         if probability > 0.0 && state.rng.random_bool(probability) {

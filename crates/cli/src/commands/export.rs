@@ -22,27 +22,38 @@ use crate::settings::Settings;
 pub(crate) async fn run(settings: &Settings, arguments: &ExportArgs) -> anyhow::Result<()> {
     let options = options(arguments)?;
     let started = Instant::now();
-    let bytes_and_rows = if let Some(server) = &arguments.server {
+    let totals = if let Some(server) = &arguments.server {
         let mut target = Target::open(arguments.output.as_deref())?;
         let bytes = super::remote::export(server, arguments, options, &mut target).await?;
         target.publish()?;
-        (bytes, None)
+        Done { bytes, rows: None, copied_bytes: None }
     } else {
         let request = request(arguments)?;
         let snapshot = super::open_reader(settings).await?.snapshot().await?;
         let mut target = Target::open(arguments.output.as_deref())?;
         let totals = write(&settings.engine()?, &snapshot, &request, options, &mut target).await?;
         target.publish()?;
-        (totals.bytes, Some(totals.rows))
+        let Totals { rows, bytes, copied_bytes } = totals;
+        Done { bytes, rows: Some(rows), copied_bytes: Some(copied_bytes) }
     };
-    report(arguments, bytes_and_rows, started);
+    report(arguments, &totals, started);
     Ok(())
 }
 
-fn report(arguments: &ExportArgs, (bytes, rows): (u64, Option<u64>), started: Instant) {
+/// What is known of a finished export; of a server's only how long it is.
+struct Done {
+    bytes: u64,
+    rows: Option<u64>,
+    /// Pages of Parquet that were copied as they lay in the lake.
+    copied_bytes: Option<u64>,
+}
+
+fn report(arguments: &ExportArgs, done: &Done, started: Instant) {
+    let Done { bytes, rows, copied_bytes } = *done;
     let to = arguments.output.as_ref().map(|path| path.display().to_string());
     let text = if arguments.json {
-        json!({"rows": rows, "bytes": bytes, "output": to}).to_string()
+        json!({"rows": rows, "bytes": bytes, "copied_bytes": copied_bytes, "output": to})
+            .to_string()
     } else {
         let rows = rows.map(|rows| format!("{} events, ", progress::count(rows)));
         let (rows, size) = (rows.unwrap_or_default(), progress::size(bytes));

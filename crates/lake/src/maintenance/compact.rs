@@ -7,6 +7,7 @@ use std::sync::Arc;
 use auditlake_model::env::Environment;
 use auditlake_model::id::new_ulid;
 use auditlake_model::time::format_day;
+use futures::{StreamExt, stream};
 use object_store::path::Path;
 use object_store::{ObjectStore, ObjectStoreExt, WriteMultipart};
 use tokio::sync::Mutex;
@@ -25,6 +26,8 @@ const BATCH_ROWS: usize = 1024;
 const MOST_SEGMENTS: usize = 32;
 /// Segments of so few rows are merged whatever their sizes.
 const SMALL_ROWS: u64 = 65_536;
+/// Days that are compacted side by side.
+const DAYS_AT_A_TIME: usize = 2;
 /// How many parts of an upload may be under way.
 const UPLOADS: usize = 4;
 
@@ -39,37 +42,42 @@ pub(crate) struct Compactor {
 
 impl Compactor {
     /// Compacts every day that has at least `at_least` segments: with two, until it has one;
-    /// with more, only while there are so many, the small ones first.
+    /// with more, only while there are so many, the small ones first. Two days at a time: a
+    /// merge keeps one thread busy.
     pub(crate) async fn compact(&mut self, at_least: usize) -> Result<Compacted, LakeError> {
         let at_least = at_least.max(2);
+        let days = self.segment_counts().into_iter().filter(|(_, count)| *count >= at_least);
+        let compactor = &*self;
+        let compacted: Vec<_> = stream::iter(days)
+            .map(|(day, _)| compactor.compact_day(day, at_least))
+            .buffer_unordered(DAYS_AT_A_TIME)
+            .collect()
+            .await;
         let mut done = Compacted::default();
-        let mut failed = None;
-        for (day, before) in self.segment_counts() {
-            if before < at_least {
-                continue;
-            }
-            loop {
-                if self.shared.is_closing() {
-                    return Ok(done);
-                }
-                let manifest = self.shared.manifest();
-                let of_day = manifest.segments.iter().filter(|segment| segment.day == day);
-                let segments: Vec<Arc<Segment>> = of_day.cloned().collect();
-                if segments.len() < at_least {
-                    done.days += 1;
-                    done.segments_before += before as u64;
-                    done.segments_after += segments.len() as u64;
-                    break;
-                }
-                if let Err(error) = self.merge_segments(day, &chosen(segments, at_least)).await {
-                    // One day that cannot be merged must not keep the others from it.
-                    tracing::warn!(%error, "day {} was not compacted", format_day(day));
-                    failed = Some(error);
-                    break;
-                }
-            }
+        for day in compacted {
+            done.add(day?);
         }
-        failed.map_or(Ok(done), Err)
+        Ok(done)
+    }
+
+    /// Merges a day's segments until they are few enough.
+    async fn compact_day(&self, day: i32, at_least: usize) -> Result<Compacted, LakeError> {
+        let mut before = None;
+        while !self.shared.is_closing() {
+            let manifest = self.shared.manifest();
+            let of_day = manifest.segments.iter().filter(|segment| segment.day == day);
+            let segments: Vec<Arc<Segment>> = of_day.cloned().collect();
+            let count = segments.len() as u64;
+            let segments_before = *before.get_or_insert(count);
+            if segments.len() < at_least {
+                return Ok(Compacted { days: 1, segments_before, segments_after: count });
+            }
+            let merged = self.merge_segments(day, &chosen(segments, at_least)).await;
+            merged.inspect_err(|error| {
+                tracing::warn!(%error, "day {} was not compacted", format_day(day));
+            })?;
+        }
+        Ok(Compacted::default())
     }
 
     /// Deletes segments that no commit names. Neither a flush nor a compaction is under way

@@ -1,4 +1,4 @@
-//! The parts of a scan: days, or the row groups of a day that is one segment.
+//! The parts of a scan: days, or halves of the row groups of a day that is one segment.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -14,14 +14,18 @@ use object_store::path::Path;
 
 use super::{Day, Scan};
 use crate::error::QueryError;
-use crate::events::RowGroupAt;
+use crate::events::RowGroupPart;
 use crate::ordered::{Outlet, Parts, Stopped, Worker};
 use crate::pruning::row_groups;
+
+/// Rows of a part at most. What is made of a part may have to wait for the one in front of it;
+/// with larger ones a thread would wait for room in the meantime.
+const PART_ROWS: usize = ROW_GROUP_ROWS / 2;
 
 /// A part of a scan that can be worked on by itself.
 pub(super) enum Part {
     Day(Day),
-    RowGroup { segment: Arc<Segment>, at: RowGroupAt, is_whole: bool },
+    RowGroup { segment: Arc<Segment>, group: RowGroupPart, is_whole: bool },
 }
 
 /// The days of a scan, the large ones split.
@@ -44,19 +48,32 @@ impl Parts for PartsOfDays {
             }
             let Some(day) = self.days.pop_front() else { return Ok(None) };
             match self.scan.alone(&day) {
-                Some(segment) if self.splits && segment.rows > ROW_GROUP_ROWS as u64 => {
-                    let segment = Arc::clone(segment);
-                    let footer = self.scan.planner.footers().of(&segment).await?;
-                    let of = footer.num_row_groups();
+                Some(segment) if self.splits && segment.rows > PART_ROWS as u64 => {
+                    let footer = self.scan.planner.footers().of(segment).await?;
                     for (index, is_whole) in row_groups(&footer, self.scan.planner.predicate())? {
-                        let (segment, at) = (Arc::clone(&segment), RowGroupAt { index, of });
-                        self.ready.push_back(Part::RowGroup { segment, at, is_whole });
+                        for group in parts_of(&footer, index) {
+                            let segment = Arc::clone(segment);
+                            self.ready.push_back(Part::RowGroup { segment, group, is_whole });
+                        }
                     }
                 }
                 _ => return Ok(Some(Part::Day(day))),
             }
         }
     }
+}
+
+/// The rows of a row group, in parts that are not too large.
+fn parts_of(footer: &ParquetMetaData, index: usize) -> impl Iterator<Item = RowGroupPart> {
+    let (groups, all_rows) = (footer.num_row_groups(), rows_of(footer, index));
+    (0..all_rows).step_by(PART_ROWS).map(move |start| {
+        let rows = start..all_rows.min(start + PART_ROWS);
+        RowGroupPart { index, groups, rows, all_rows }
+    })
+}
+
+fn rows_of(footer: &ParquetMetaData, index: usize) -> usize {
+    usize::try_from(footer.row_group(index).num_rows()).unwrap_or(0)
 }
 
 impl Scan {
@@ -167,17 +184,17 @@ impl<R: Render> Rendering<R> {
     ) -> Result<(), Stopped> {
         let scan = Arc::clone(&self.scan);
         let footer = scan.planner.footers().of(segment).await?;
-        let of = footer.num_row_groups();
+        let groups = footer.num_row_groups();
         for (index, is_whole) in row_groups(&footer, scan.planner.predicate())? {
-            let rows = footer.row_group(index).num_rows() as usize;
+            let rows = rows_of(&footer, index);
             if is_whole && rows >= from_rows && rows <= self.left {
                 let group = scan.copy(segment, &footer, index).await?;
                 self.left -= rows;
                 let made = self.renderer.row_group(group).map_err(unrendered)?;
                 outlet.put(made).await?;
             } else {
-                let at = RowGroupAt { index, of };
-                let plan = scan.planner.plan_row_group(segment, at, is_whole)?;
+                let group = RowGroupPart { index, groups, rows: 0..rows, all_rows: rows };
+                let plan = scan.planner.plan_row_group(segment, &group, is_whole)?;
                 self.render(plan, rows as u64, outlet).await?;
             }
         }
@@ -201,10 +218,9 @@ impl<R: Render> Worker<Part> for Rendering<R> {
                     self.render(plan, day.rows(), outlet).await
                 }
             },
-            Part::RowGroup { segment, at, is_whole } => {
-                let plan = scan.planner.plan_row_group(&segment, at, is_whole)?;
-                let rows = segment.rows / at.of as u64;
-                self.render(plan, rows, outlet).await
+            Part::RowGroup { segment, group, is_whole } => {
+                let plan = scan.planner.plan_row_group(&segment, &group, is_whole)?;
+                self.render(plan, group.rows.len() as u64, outlet).await
             }
         }
     }

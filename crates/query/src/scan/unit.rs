@@ -23,7 +23,7 @@ use datafusion::physical_plan::sorts::sort_preserving_merge::SortPreservingMerge
 use datafusion::physical_plan::union::UnionExec;
 
 use super::{Day, Order, ScanRequest, TIME_ORDER};
-use crate::events::{Condition, Files, RowGroupAt, hot_scan, segment_order};
+use crate::events::{Condition, Files, RowGroupPart, hot_scan, segment_order};
 use crate::footers::Footers;
 
 /// A limit up to which the first rows are kept in memory rather than sorted with the rest.
@@ -118,11 +118,11 @@ impl Planner {
         self.given.iter().map(|position| self.read[*position])
     }
 
-    /// The plan of one row group of a segment, of one partition.
+    /// The plan of rows of one row group of a segment, of one partition.
     pub(super) fn plan_row_group(
         &self,
         segment: &Segment,
-        group: RowGroupAt,
+        group: &RowGroupPart,
         is_whole: bool,
     ) -> Result<Arc<dyn ExecutionPlan>> {
         let files = self.files(is_whole);

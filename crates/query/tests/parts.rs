@@ -1,0 +1,244 @@
+//! Parts of a scan worked on side by side: the same events in the same order as one after the
+//! other, dictionaries as they lie in the segments, and row groups copied only when all their
+//! events are meant.
+
+#![allow(clippy::unwrap_used)]
+
+mod lake;
+
+use std::convert::Infallible;
+
+use arrow::array::{Array, AsArray, RecordBatch};
+use arrow::datatypes::{Int32Type, TimestampMicrosecondType};
+use auditlake_lake::Snapshot;
+use auditlake_model::columns::{COLUMNS, Kind, at};
+use auditlake_model::filter::Filter;
+use auditlake_model::layout::RowGroup;
+use auditlake_model::render::{Made, Render};
+use auditlake_query::{Engine, EngineConfig, Order, Position, ScanRequest};
+use futures::{StreamExt, TryStreamExt};
+use lake::{Sealing, TestLake};
+
+const SEALINGS: [Sealing; 4] =
+    [Sealing::Hot, Sealing::Segments, Sealing::Compacted, Sealing::HalfAndHalf];
+
+/// What comes of a batch or of a row group that is copied.
+#[derive(Debug, PartialEq)]
+enum Came {
+    /// Time and tenant of each event.
+    Events(Vec<(i64, String)>),
+    /// So many rows.
+    Copied(usize),
+}
+
+/// Notes what comes.
+struct Notes {
+    most_rows: usize,
+    copies_from_rows: Option<usize>,
+}
+
+impl Render for Notes {
+    type Item = Came;
+    type Error = Infallible;
+
+    fn most_rows(&self) -> usize {
+        self.most_rows
+    }
+
+    fn copies_from_rows(&self) -> Option<usize> {
+        self.copies_from_rows
+    }
+
+    fn batch(&mut self, batch: RecordBatch) -> Result<Made<Came>, Infallible> {
+        assert!(batch.num_rows() <= self.most_rows);
+        let times = batch.column(at::OCCURRED_AT).as_primitive::<TimestampMicrosecondType>();
+        let tenants = batch.column(at::TENANT_ID).as_dictionary::<Int32Type>();
+        let tenants = tenants.downcast_dict::<arrow::array::StringArray>().unwrap();
+        let tenants = tenants.into_iter().map(|tenant| tenant.unwrap().to_owned());
+        let events = times.values().iter().copied().zip(tenants).collect();
+        Ok(Made { item: Came::Events(events), bytes: 100_000 })
+    }
+
+    fn row_group(&mut self, group: RowGroup) -> Result<Made<Came>, Infallible> {
+        Ok(Made { item: Came::Copied(group.rows), bytes: group.bytes() })
+    }
+}
+
+fn engine() -> Engine {
+    Engine::new(EngineConfig { ahead_bytes: 1 << 20, ..EngineConfig::default() }).unwrap()
+}
+
+fn filter(pairs: &[(&str, &str)]) -> Filter {
+    let mut filter = Filter::default();
+    for (name, value) in pairs {
+        filter.add(name, value).unwrap();
+    }
+    filter
+}
+
+/// What came of a request, by so many renderers.
+async fn came(
+    snapshot: &Snapshot,
+    request: &ScanRequest,
+    renderers: usize,
+    copies_from_rows: Option<usize>,
+) -> Vec<Came> {
+    let renderers = (0..renderers).map(|_| Notes { most_rows: 64, copies_from_rows });
+    let engine = engine();
+    let came = engine.render(snapshot, request, renderers).await.unwrap();
+    came.map(Result::unwrap).collect().await
+}
+
+fn events(came: Vec<Came>) -> Vec<(i64, String)> {
+    let each = came.into_iter().flat_map(|came| match came {
+        Came::Events(events) => events,
+        Came::Copied(_) => panic!("nobody asked for a copy"),
+    });
+    each.collect()
+}
+
+#[tokio::test]
+async fn many_renderers_see_what_one_sees() {
+    let mut lakes = vec![TestLake::with_equal_times(4000).await];
+    for sealing in SEALINGS {
+        lakes.push(TestLake::new(4000, sealing).await);
+    }
+    for lake in lakes {
+        for order in [Order::Log, Order::OldestFirst, Order::NewestFirst] {
+            for limit in [None, Some(1700)] {
+                let request = ScanRequest { order, limit, ..ScanRequest::default() };
+                let one = events(came(&lake.snapshot(), &request, 1, None).await);
+                let many = events(came(&lake.snapshot(), &request, 5, None).await);
+                assert_eq!(one.len(), limit.unwrap_or(4000));
+                assert!(one == many, "{order} up to {limit:?}");
+            }
+        }
+        lake.close().await;
+    }
+}
+
+#[tokio::test]
+async fn only_row_groups_that_are_meant_whole_are_copied() {
+    let lake = TestLake::new(4000, Sealing::Compacted).await;
+    let snapshot = lake.snapshot();
+    let days: Vec<usize> =
+        snapshot.segments().iter().map(|segment| segment.rows as usize).collect();
+    let copied = |came: &[Came]| -> Vec<usize> {
+        let copied = came.iter().filter_map(|came| match came {
+            Came::Copied(rows) => Some(*rows),
+            Came::Events(_) => None,
+        });
+        copied.collect()
+    };
+    let all = ScanRequest::default();
+    assert_eq!(copied(&came(&snapshot, &all, 3, Some(1)).await), days);
+    assert_eq!(copied(&came(&snapshot, &all, 3, Some(days[0] + 1)).await), [0; 0][..]);
+
+    // From the middle of the first day on: the others are whole.
+    let (first, last) = snapshot.segments()[0].occurred_us();
+    let middle = auditlake_model::time::format_rfc3339(first.midpoint(last));
+    let from = ScanRequest { filter: filter(&[("from", &middle)]), ..ScanRequest::default() };
+    let some = came(&snapshot, &from, 3, Some(1)).await;
+    assert_eq!(copied(&some), days[1..]);
+    let rest: usize = some
+        .iter()
+        .map(|came| match came {
+            Came::Events(events) => events.len(),
+            Came::Copied(_) => 0,
+        })
+        .sum();
+    assert_eq!(rest + days[1..].iter().sum::<usize>(), lake.places_where(&from.filter).len());
+
+    // One tenant of three, and types that some events have: no row group is meant whole.
+    for pairs in [[("tenant_id", "*")], [("type", "user.*")]] {
+        let request = ScanRequest { filter: filter(&pairs), ..ScanRequest::default() };
+        let came = came(&snapshot, &request, 3, Some(1)).await;
+        let meant = lake.places_where(&request.filter).len();
+        let whole: usize = copied(&came).iter().sum();
+        let events: usize = came
+            .iter()
+            .map(|came| match came {
+                Came::Events(events) => events.len(),
+                Came::Copied(_) => 0,
+            })
+            .sum();
+        assert_eq!(whole + events, meant, "{pairs:?}");
+        if pairs[0].0 == "type" {
+            assert_eq!(whole, 0, "{pairs:?}");
+        }
+    }
+    lake.close().await;
+}
+
+#[tokio::test]
+async fn dictionaries_come_as_they_lie_in_a_segment() {
+    let lake = TestLake::new(40_000, Sealing::Compacted).await;
+    let engine = engine();
+    let stream = engine.scan(&lake.snapshot(), &ScanRequest::default()).await.unwrap();
+    let batches: Vec<RecordBatch> = stream.try_collect().await.unwrap();
+    // The first day has more rows than a batch, and one row group.
+    let first_day = usize::try_from(lake.snapshot().segments()[0].rows).unwrap();
+    assert!(first_day > batches[0].num_rows());
+    for (position, column) in COLUMNS.iter().enumerate() {
+        if column.kind != Kind::Dict {
+            continue;
+        }
+        let values = |batch: &RecordBatch| {
+            batch.column(position).as_dictionary::<Int32Type>().values().to_data()
+        };
+        assert!(
+            values(&batches[0]).ptr_eq(&values(&batches[1])),
+            "two batches of a row group have different dictionaries of {}",
+            column.name
+        );
+    }
+    lake.close().await;
+}
+
+/// A cast would decode a dictionary for every row.
+#[tokio::test]
+async fn nothing_in_a_plan_casts_a_column() {
+    let filters: [&[(&str, &str)]; 6] = [
+        &[],
+        &[("tenant_id", "acme"), ("type", "user.*")],
+        &[("outcome", "denied,failure"), ("actor_id", "!a,!b*"), ("target_id", "x")],
+        &[("from", "2026-01-01"), ("ip", "10.0.0.0/8")],
+        &[("policy_result", "deny"), ("ip", "10.0.0.1"), ("tool", "!k8s.*")],
+        &[("q", "needle")],
+    ];
+    let engine = engine();
+    for sealing in SEALINGS {
+        let lake = TestLake::new(1000, sealing).await;
+        for pairs in filters {
+            for order in [Order::Log, Order::NewestFirst] {
+                let after = Position {
+                    occurred_at_us: lake.places()[500].0,
+                    tenant_id: "acme".to_owned(),
+                    seq: 7,
+                };
+                let after = (order == Order::NewestFirst).then_some(after);
+                let filter = filter(pairs);
+                let request = ScanRequest { filter, order, after, ..ScanRequest::default() };
+                let plan = engine.plan(&lake.snapshot(), &request).unwrap().explain().unwrap();
+                assert!(!plan.to_lowercase().contains("cast"), "{pairs:?}: {plan}");
+            }
+        }
+        lake.close().await;
+    }
+}
+
+#[tokio::test]
+async fn sql_gives_the_types_of_the_table() {
+    let (lake, engine) = (TestLake::new(1000, Sealing::HalfAndHalf).await, engine());
+    let question = "SELECT * FROM events WHERE type LIKE 'user.%' AND tenant_id <> 'x'";
+    let stream = engine.sql(&lake.snapshot(), &format!("EXPLAIN ANALYZE {question}")).await;
+    let lines: Vec<RecordBatch> = stream.unwrap().try_collect().await.unwrap();
+    let text = arrow::util::pretty::pretty_format_batches(&lines).unwrap().to_string();
+    assert!(!text.to_lowercase().contains("cast"), "{text}");
+    let stream = engine.sql(&lake.snapshot(), question).await.unwrap();
+    let answer: Vec<RecordBatch> = stream.try_collect().await.unwrap();
+    for (field, column) in answer[0].schema().fields().iter().zip(&COLUMNS) {
+        assert_eq!(*field.data_type(), column.data_type(), "{}", column.name);
+    }
+    lake.close().await;
+}

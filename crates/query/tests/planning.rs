@@ -1,0 +1,107 @@
+//! Plans over a large lake: from the manifest alone, without a read, and in time. The lake's
+//! segments do not exist.
+
+#![allow(clippy::unwrap_used)]
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use arrow::array::RecordBatch;
+use auditlake_lake::{LakeConfig, LakeReader, Root, Snapshot};
+use auditlake_query::{Engine, EngineConfig, Order, Position, QueryError, ScanRequest};
+use auditlake_testkit::manifest::LargeManifest;
+use auditlake_testkit::{FaultPlan, Faults, FaultyStore};
+use futures::TryStreamExt;
+use object_store::memory::InMemory;
+use object_store::path::Path;
+use object_store::{ObjectStore, ObjectStoreExt};
+
+/// The lake as a reader has it, and the count of what is read of it.
+async fn open(manifest: LargeManifest) -> (Snapshot, Arc<Faults>) {
+    let faults = Faults::new(FaultPlan::Never, 0);
+    let store = FaultyStore::new(Arc::new(InMemory::new()), Arc::clone(&faults));
+    let store: Arc<dyn ObjectStore> = Arc::new(store);
+    store.put(&Path::from(manifest.path()), manifest.bytes().into()).await.unwrap();
+    let config = LakeConfig::new(Root::of(store, "planning"));
+    let reader = LakeReader::open(config).await.unwrap();
+    (reader.snapshot().await.unwrap(), faults)
+}
+
+fn engine() -> Engine {
+    Engine::new(EngineConfig::default()).unwrap()
+}
+
+#[tokio::test]
+async fn a_plan_keeps_the_segments_that_may_hold_an_answer() {
+    let manifest = LargeManifest::new(1000);
+    let (snapshot, _) = open(manifest).await;
+    assert_eq!(snapshot.segments().len(), 1000);
+    let engine = engine();
+    let questions = manifest.questions();
+    // Seven days of 25 segments; of these an eighth has the tenant and two thirds the types.
+    assert_eq!(questions.clone().map(|question| question.kept), [1000, 175, 15, 5]);
+    for question in questions {
+        for order in [Order::Log, Order::OldestFirst, Order::NewestFirst] {
+            let filter = question.filter.clone();
+            let request = ScanRequest { filter, order, ..ScanRequest::default() };
+            let plan = engine.plan(&snapshot, &request).unwrap();
+            assert_eq!(plan.segments(), question.kept, "{} {order}", question.name);
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_page_begins_with_the_segment_in_which_the_one_before_it_ended() {
+    let (snapshot, _) = open(LargeManifest::new(1000)).await;
+    let engine = engine();
+    let (occurred_at_us, _) = snapshot.segments()[500].occurred_us();
+    for (order, kept) in [(Order::OldestFirst, 500), (Order::NewestFirst, 501)] {
+        let after = Position { occurred_at_us, tenant_id: "tenant-99".to_owned(), seq: 0 };
+        let request = ScanRequest { order, after: Some(after), ..ScanRequest::default() };
+        assert_eq!(engine.plan(&snapshot, &request).unwrap().segments(), kept, "{order}");
+    }
+}
+
+#[tokio::test]
+async fn a_plan_reads_nothing() {
+    let manifest = LargeManifest::new(1000);
+    let (snapshot, faults) = open(manifest).await;
+    let engine = engine();
+    let known = faults.reads();
+    assert!(known > 0, "the manifest was read");
+    let requests = manifest
+        .questions()
+        .map(|question| ScanRequest { filter: question.filter, ..ScanRequest::default() });
+    for request in &requests {
+        engine.plan(&snapshot, request).unwrap();
+        assert_eq!(faults.reads(), known, "{}", request.filter);
+    }
+    // Who wants the events has to open segments, and there are none.
+    let [.., request] = requests;
+    let events: Result<Vec<RecordBatch>, QueryError> = match engine.scan(&snapshot, &request).await
+    {
+        Ok(stream) => stream.try_collect().await,
+        Err(error) => Err(error),
+    };
+    assert!(events.is_err(), "events out of nowhere: {events:?}");
+    assert!(faults.reads() > known, "reads are counted");
+}
+
+/// Far more than is needed, even by a build without optimization on a busy machine, and far
+/// less than a step that compares each segment with each other would take.
+const LIMIT: Duration = Duration::from_secs(2);
+
+#[tokio::test]
+async fn a_plan_over_many_segments_takes_no_time_to_speak_of() {
+    let manifest = LargeManifest::new(20_000);
+    let (snapshot, _) = open(manifest).await;
+    let engine = engine();
+    for question in manifest.questions() {
+        let request = ScanRequest { filter: question.filter, ..ScanRequest::default() };
+        let started = Instant::now();
+        let plan = engine.plan(&snapshot, &request).unwrap();
+        let took = started.elapsed();
+        assert_eq!(plan.segments(), question.kept, "{}", question.name);
+        assert!(took < LIMIT, "{}: {took:?}", question.name);
+    }
+}
