@@ -50,7 +50,7 @@ fn is_broken_pipe(error: &anyhow::Error) -> bool {
 fn run(arguments: Arguments) -> anyhow::Result<()> {
     let settings = settings::Settings::load(&arguments)?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-    runtime.block_on(async {
+    let outcome = runtime.block_on(async {
         match arguments.command {
             Command::Quickstart(args) => commands::quickstart::run(&settings, &args).await,
             Command::Serve => commands::serve::run(&settings).await,
@@ -60,5 +60,8 @@ fn run(arguments: Arguments) -> anyhow::Result<()> {
             Command::Status(args) => commands::status::run(&settings, &args).await,
             Command::Compact(args) => commands::compact::run(&settings, &args).await,
         }
-    })
+    });
+    // After a failure somebody may still wait for standard input, and need not be waited for.
+    runtime.shutdown_background();
+    outcome
 }

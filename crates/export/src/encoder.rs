@@ -48,7 +48,7 @@ impl Sink for Vec<u8> {
 /// Makes one file of record batches.
 ///
 /// Batches are either given to [`Self::encode`], or rendered on other threads by
-/// [`Self::renderer`]s and given to [`Self::add`] in the order they are to have. Once a call
+/// [`Self::renderers`] and given to [`Self::add`] in the order they are to have. Once a call
 /// has failed, all later ones do: what was given out so far is no file, and its stream is to
 /// be aborted.
 pub struct Encoder {
@@ -114,8 +114,10 @@ impl Encoder {
         })
     }
 
-    /// Renderers of this file's batches, to be used on whatever threads.
-    pub fn renderers(&self, count: usize) -> Result<Vec<Renderer>, ExportError> {
+    /// Renderers of this file's batches, to be used on whatever threads; no more than are of
+    /// use: those of Parquet only hand on what the encoder takes time for.
+    pub fn renderers(&self, most: usize) -> Result<Vec<Renderer>, ExportError> {
+        let count = if self.options.format == Format::Parquet { 1 } else { most };
         let copies = self.own.copies_from_rows().is_some();
         let pages = || self.pages.clone();
         (0..count)

@@ -45,7 +45,7 @@ impl Rendered {
 
 fn made(rows: usize, content: Content) -> Made<Rendered> {
     let bytes = match &content {
-        Content::Text(page) => page.len(),
+        Content::Text(page) => page.whole().len(),
         Content::Batch(batch) => batch.get_array_memory_size(),
         Content::RowGroup(group) => group.bytes(),
     };

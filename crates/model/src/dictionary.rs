@@ -8,7 +8,7 @@ use crate::page::Page;
 
 /// Rendered text that is kept; values behind it are rendered for each row. A dictionary that
 /// large is one in name only.
-const KEPT_BYTES: usize = 4 << 20;
+const KEPT_BYTES: usize = 2 << 20;
 
 /// The rendered values of the dictionary that was met last.
 #[derive(Debug, Default)]

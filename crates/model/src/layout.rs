@@ -5,9 +5,10 @@ use crate::columns::Kind;
 
 /// Rows of a full row group.
 pub const ROW_GROUP_ROWS: usize = 131_072;
-/// Encoded bytes after which a row group ends early: a writer holds a whole row group, and
-/// events whose `data` is large must not make its memory grow with them.
-pub const ROW_GROUP_BYTES: usize = 64 << 20;
+/// Encoded bytes after which a row group ends early: a writer holds a whole row group, an
+/// export that copies them a few at once, and events whose `data` is large must not make
+/// their memory grow with them.
+pub const ROW_GROUP_BYTES: usize = 24 << 20;
 /// The zstd level of pages: writing an export waits for it, and every read pays the same.
 pub const ZSTD_LEVEL: i32 = 1;
 /// Columns people look one value up in.
@@ -94,10 +95,11 @@ mod properties {
     ) -> WriterPropertiesBuilder {
         let column = || ColumnPath::from(name);
         let builder = match encoding_of(kind) {
-            // The second encoding takes over when a row group has too many distinct values.
+            // The second encoding takes over when a row group has too many distinct values; Arrow
+            // for C++ reads no other one back into a dictionary.
             Encoding::Dictionary => builder
                 .set_column_dictionary_enabled(column(), true)
-                .set_column_encoding(column(), PageEncoding::DELTA_LENGTH_BYTE_ARRAY),
+                .set_column_encoding(column(), PageEncoding::PLAIN),
             Encoding::DeltaBinary => builder
                 .set_column_dictionary_enabled(column(), false)
                 .set_column_encoding(column(), PageEncoding::DELTA_BINARY_PACKED),

@@ -5,6 +5,7 @@
 
 mod builder;
 mod event;
+mod value;
 
 use arrow::array::RecordBatch;
 use arrow::array::builder::{TimestampMicrosecondBuilder, UInt64Builder};

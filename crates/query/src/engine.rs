@@ -43,7 +43,7 @@ impl Default for EngineConfig {
             spill_bytes: 16 << 30,
             spill_dir: None,
             partitions,
-            ahead_bytes: 48 << 20,
+            ahead_bytes: 32 << 20,
         }
     }
 }
@@ -191,6 +191,8 @@ fn session(runtime: Arc<RuntimeEnv>, partitions: usize, batch_rows: usize) -> Se
     let options = config.options_mut();
     // A gibibyte of each partition by default: an export must not depend on its size.
     options.execution.sort_pushdown_buffer_capacity = 16 << 20;
+    // Set aside by each sort that is under way, whatever it sorts: 10 MiB by default.
+    options.execution.sort_spill_reservation_bytes = 2 << 20;
     options.sql_parser.map_string_types_to_utf8view = false;
     SessionContext::new_with_config_rt(config, runtime)
 }

@@ -35,7 +35,10 @@ pub(crate) struct Ahead {
 
 impl Ahead {
     pub(crate) fn new(bytes: usize) -> Self {
-        Self { room: Arc::new(Semaphore::new(units(bytes) as usize)), bytes }
+        Self {
+            room: Arc::new(Semaphore::new(units(bytes.max(UNIT)) as usize)),
+            bytes: bytes.max(UNIT),
+        }
     }
 
     async fn room(&self, bytes: usize) -> Result<OwnedSemaphorePermit, AcquireError> {

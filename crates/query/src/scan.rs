@@ -155,13 +155,15 @@ impl Engine {
         // Over many segments planning takes a while, and not one of the reactor's threads.
         let plan = self.threads().spawn(async move { engine.plan(&planned, &meant) });
         let plan = plan.await.map_err(|panic| QueryError::Internal(panic.to_string()))??;
-        let most = if request.limit.is_some() { 1 } else { usize::MAX };
+        let most = if request.limit.is_some() { 1 } else { plan.most_workers() };
+        let renderers: Vec<R> = renderers.into_iter().take(most).collect();
+        // Who takes whole row groups is not to get parts of them.
+        let copies = renderers.iter().any(|renderer| renderer.copies_from_rows().is_some());
+        let splits = renderers.len() > 1 && !copies;
         let workers: Vec<_> = renderers
             .into_iter()
-            .take(most)
             .map(|renderer| Rendering::new(Arc::clone(&plan.scan), renderer, request.limit))
             .collect();
-        let splits = workers.len() > 1;
         let parts =
             PartsOfDays { scan: plan.scan, days: plan.days, ready: VecDeque::new(), splits };
         Ok(ordered::start(parts, workers, self.ahead(), &self.threads()))
@@ -183,6 +185,9 @@ impl Engine {
     }
 }
 
+/// Sorts of hot events that one scan runs at a time.
+const SORTS: usize = 2;
+
 /// What a scan is going to read.
 pub struct Plan {
     scan: Arc<Scan>,
@@ -194,6 +199,18 @@ impl Plan {
     #[must_use]
     pub fn segments(&self) -> usize {
         self.days.iter().map(|day| day.segments.len()).sum()
+    }
+
+    /// How many days can be worked on side by side. Sorting takes memory, which all queries
+    /// share; events that are hot come unsorted.
+    fn most_workers(&self) -> usize {
+        if !self.scan.planner.keeps_segment_order() {
+            1
+        } else if self.days.iter().any(|day| !day.hot.is_empty()) {
+            SORTS
+        } else {
+            usize::MAX
+        }
     }
 
     /// How the first day is read, for people.

@@ -118,7 +118,10 @@ fn standard_output_holds_the_export_and_nothing_else() {
     assert_eq!(ids(ran.text()).len(), 6);
     let said = ran.stderr.lines().last().unwrap_or_default();
     let said: Value = serde_json::from_str(said).expect("JSON on standard error");
-    assert_eq!(said, json!({"rows": 6, "bytes": ran.stdout.len(), "output": null}));
+    assert_eq!(
+        said,
+        json!({"rows": 6, "bytes": ran.stdout.len(), "copied_bytes": 0, "output": null})
+    );
     let ran = site.run(["export", "--format", "json"]).ok();
     assert_eq!(ran.json().as_array().map(Vec::len), Some(6));
 }
