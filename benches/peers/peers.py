@@ -158,6 +158,10 @@ def remove(*paths):
             path.unlink(missing_ok=True)
 
 
+# Every byte but a quote and a line end.
+NEITHER = bytes(byte for byte in range(256) if byte not in b'"\n')
+
+
 def count_lines(path):
     """Line ends that end a row: those between quotes of a CSV cell do not."""
     is_csv, lines, quoted = str(path).endswith(".csv"), 0, False
@@ -166,7 +170,8 @@ def count_lines(path):
             if not is_csv:
                 lines += block.count(b"\n")
                 continue
-            for part in block.split(b'"'):
+            # Two quotes with no line end between them change nothing.
+            for part in block.translate(None, NEITHER).replace(b'""', b"").split(b'"'):
                 lines += 0 if quoted else part.count(b"\n")
                 quoted = not quoted
             quoted = not quoted  # the block's end is no quote

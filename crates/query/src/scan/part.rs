@@ -1,4 +1,4 @@
-//! The parts of a scan: days, or quarters of the row groups of a day that is one segment.
+//! The parts of a scan: days, or halves of the row groups of a day that is one segment.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -18,9 +18,10 @@ use crate::events::RowGroupPart;
 use crate::ordered::{Outlet, Parts, Stopped, Worker};
 use crate::pruning::row_groups;
 
-/// Rows of a part at most. What is made of a part may have to wait for the one in front of it;
-/// with larger ones a thread would wait for room in the meantime.
-const PART_ROWS: usize = ROW_GROUP_ROWS / 4;
+/// Rows of a part at most. What is made of a part may have to wait for the one in front of it,
+/// and with larger ones a thread would wait for room meanwhile; of smaller ones more pages
+/// would be decoded twice.
+const PART_ROWS: usize = ROW_GROUP_ROWS / 2;
 
 /// A part of a scan that can be worked on by itself.
 pub(super) enum Part {
