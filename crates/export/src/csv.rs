@@ -10,6 +10,7 @@ mod column;
 
 use arrow::array::RecordBatch;
 use arrow::datatypes::{DataType, Schema, TimeUnit};
+use auditlake_model::digits::put_u64;
 use auditlake_model::page::Page;
 
 use crate::error::ExportError;
@@ -24,20 +25,29 @@ pub(crate) struct CsvWriter {
     slots: Vec<Slot>,
 }
 
-/// The first line: the names of the columns.
-pub(crate) fn put_header(schema: &Schema, page: &mut Page) {
-    for (position, field) in schema.fields().iter().enumerate() {
+/// The first line of a file of events.
+pub(crate) fn header_of(schema: &Schema) -> Vec<u8> {
+    header(schema.fields().iter().map(|field| match field.name().as_str() {
+        // The name says that the cell is JSON text: in the other formats it is an object.
+        "data" => "data_json",
+        name => name,
+    }))
+}
+
+/// A first line: the names of the columns.
+pub(crate) fn header<'a>(names: impl Iterator<Item = &'a str>) -> Vec<u8> {
+    let mut page = Page::default();
+    for (position, name) in names.enumerate() {
         if position > 0 {
             page.push(b',');
         }
-        // The name says that the cell is JSON text: in the other formats it is an object.
-        let name = if field.name() == "data" { "data_json" } else { field.name() };
-        put_text(name.as_bytes(), 0, name.len(), false, page);
+        put_text(name.as_bytes(), 0, name.len(), false, &mut page);
     }
-    if schema.fields().is_empty() {
+    if page.is_empty() {
         page.put(NO_CELLS);
     }
     page.push(b'\n');
+    page.to_vec()
 }
 
 impl CsvWriter {
@@ -53,8 +63,7 @@ impl CsvWriter {
                     field.data_type()
                 )));
             }
-            let end = if position + 1 == count { b'\n' } else { b',' };
-            slots.push(Slot::new(Style { safe: options.safe, end, alone: count == 1 }));
+            slots.push(Slot::new(style(position, count, options)));
         }
         Ok(Self { slots })
     }
@@ -72,6 +81,38 @@ impl CsvWriter {
             }
         }
     }
+}
+
+/// Writes lines cell by cell, for those who have no arrays of them.
+pub(crate) struct CellWriter {
+    count: usize,
+    options: CsvOptions,
+}
+
+impl CellWriter {
+    /// For lines of `count` cells.
+    pub(crate) fn new(count: usize, options: CsvOptions) -> Self {
+        Self { count, options }
+    }
+
+    /// Writes the cell at a position of its line, and what follows it.
+    #[inline]
+    pub(crate) fn text(&self, position: usize, text: Option<&str>, page: &mut Page) {
+        style(position, self.count, self.options).cell(text, page);
+    }
+
+    /// Writes a number as [`Self::text`] writes text.
+    #[inline]
+    pub(crate) fn number(&self, position: usize, number: u64, page: &mut Page) {
+        put_u64(number, page);
+        page.push(style(position, self.count, self.options).end);
+    }
+}
+
+/// How the cell at a position of a line of `count` is written.
+fn style(position: usize, count: usize, options: CsvOptions) -> Style {
+    let end = if position + 1 == count { b'\n' } else { b',' };
+    Style { safe: options.safe, end, alone: count == 1 }
 }
 
 /// A line without any cell.

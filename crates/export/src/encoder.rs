@@ -2,10 +2,14 @@
 //! compressor, and counts what went through. After an error it never ends the file, so that a
 //! broken export cannot pass for a complete one.
 
+use std::mem;
+use std::sync::Arc;
+
 use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
+use auditlake_model::columns;
 use auditlake_model::line::ARRAY_COMMA;
-use auditlake_model::page::{Page, Pages};
+use auditlake_model::page::Pages;
 use auditlake_model::render::Render;
 use bytes::Bytes;
 
@@ -14,7 +18,8 @@ use crate::csv;
 use crate::error::ExportError;
 use crate::options::{Format, Options};
 use crate::parquet_file::ParquetEncoder;
-use crate::renderer::{Content, Rendered, Renderer};
+use crate::renderer::{Content, Recipe, Rendered, Renderer};
+use crate::shape::{Envelope, Shape, no_parquet};
 
 /// What went through an encoder.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -52,13 +57,11 @@ impl Sink for Vec<u8> {
 /// has failed, all later ones do: what was given out so far is no file, and its stream is to
 /// be aborted.
 pub struct Encoder {
-    schema: SchemaRef,
-    options: Options,
     body: Body,
     compressor: Option<Compressor>,
+    recipe: Recipe,
     /// Renders what is given unrendered.
     own: Renderer,
-    pages: Pages,
     has_started: bool,
     /// Set while a call is at work, and left so by one that fails.
     is_broken: bool,
@@ -66,9 +69,13 @@ pub struct Encoder {
 }
 
 enum Body {
-    Text,
+    /// Lines behind a header, which may be empty.
+    Text {
+        header: Vec<u8>,
+    },
     /// One array; the first element does without the comma that elements come with.
     Array {
+        envelope: Envelope,
         has_elements: bool,
     },
     Parquet(Box<ParquetEncoder>),
@@ -89,25 +96,44 @@ impl Encoder {
         is_sorted: bool,
     ) -> Result<Self, ExportError> {
         options.check()?;
-        let pages = Pages::default();
         let mut copies = false;
         let body = match options.format {
-            Format::Csv | Format::Ndjson => Body::Text,
-            Format::Json => Body::Array { has_elements: false },
+            Format::Csv => Body::Text { header: csv::header_of(&schema) },
+            Format::Ndjson => Body::Text { header: Vec::new() },
+            Format::Json => Body::Array { envelope: Envelope::array(), has_elements: false },
             Format::Parquet => {
                 let parquet = ParquetEncoder::new(&schema, is_sorted)?;
                 copies = parquet.copies();
                 Body::Parquet(Box::new(parquet))
             }
         };
-        let own = Renderer::new(SchemaRef::clone(&schema), &options, pages.clone(), copies)?;
+        let pages = Pages::default();
+        Self::of(body, Recipe { schema, shape: None, options, pages, copies })
+    }
+
+    /// An encoder for batches of all columns of the event, which leave in another shape. There
+    /// is no such Parquet. The envelope is for format json.
+    pub fn shaped(
+        shape: Arc<dyn Shape>,
+        options: Options,
+        envelope: Envelope,
+    ) -> Result<Self, ExportError> {
+        let body = match options.format {
+            Format::Csv => Body::Text { header: csv::header(shape.columns().iter().copied()) },
+            Format::Ndjson => Body::Text { header: Vec::new() },
+            Format::Json => Body::Array { envelope, has_elements: false },
+            Format::Parquet => return Err(no_parquet()),
+        };
+        let (schema, pages) = (columns::schema(), Pages::default());
+        Self::of(body, Recipe { schema, shape: Some(shape), options, pages, copies: false })
+    }
+
+    fn of(body: Body, recipe: Recipe) -> Result<Self, ExportError> {
         Ok(Self {
-            schema,
-            options,
             body,
-            compressor: Compressor::new(options.compression)?,
-            own,
-            pages,
+            compressor: Compressor::new(recipe.options.compression)?,
+            own: Renderer::new(&recipe)?,
+            recipe,
             has_started: false,
             is_broken: false,
             totals: Totals::default(),
@@ -117,41 +143,102 @@ impl Encoder {
     /// Renderers of this file's batches, to be used on whatever threads; no more than are of
     /// use: those of Parquet only hand on what the encoder takes time for.
     pub fn renderers(&self, most: usize) -> Result<Vec<Renderer>, ExportError> {
-        let count = if self.options.format == Format::Parquet { 1 } else { most };
-        let copies = self.own.copies_from_rows().is_some();
-        let pages = || self.pages.clone();
-        (0..count)
-            .map(|_| Renderer::new(self.schema.clone(), &self.options, pages(), copies))
-            .collect()
+        let count = if self.recipe.options.format == Format::Parquet { 1 } else { most };
+        (0..count).map(|_| Renderer::new(&self.recipe)).collect()
     }
 
     /// Gives out what stands before the first event, all of it readable at once even through
     /// a compressor. Calling it is optional, and calling it again changes nothing.
     pub fn start(&mut self, out: &mut impl Sink) -> Result<(), ExportError> {
-        self.begin()?;
-        self.head(out)?;
-        if let Some(compressor) = &mut self.compressor {
-            let packed = compressor.flush()?;
-            self.give(packed, out);
-        }
-        self.is_broken = false;
-        Ok(())
+        self.unbroken(|encoder| {
+            encoder.head(out)?;
+            if let Some(compressor) = &mut encoder.compressor {
+                let packed = compressor.flush()?;
+                encoder.give(packed, out);
+            }
+            Ok(())
+        })
     }
 
     /// Renders a batch and adds it.
     pub fn encode(&mut self, batch: &RecordBatch, out: &mut impl Sink) -> Result<(), ExportError> {
-        self.begin()?;
-        let rendered = self.own.batch(batch.clone())?;
-        self.is_broken = false;
+        let rendered = self.unbroken(|encoder| encoder.own.batch(batch.clone()))?;
         self.add(rendered.item, out)
     }
 
     /// Adds what one of this file's renderers made. Compressors and Parquet hold some of it
     /// back.
     pub fn add(&mut self, rendered: Rendered, out: &mut impl Sink) -> Result<(), ExportError> {
-        self.begin()?;
-        self.head(out)?;
-        let Rendered { rows, content } = rendered;
+        self.unbroken(|encoder| {
+            encoder.head(out)?;
+            let Rendered { rows, content } = rendered;
+            encoder.content(content, out)?;
+            encoder.totals.rows += rows as u64;
+            Ok(())
+        })
+    }
+
+    /// Ends the file.
+    pub fn finish(mut self, out: &mut impl Sink) -> Result<Totals, ExportError> {
+        self.unbroken(|encoder| {
+            encoder.head(out)?;
+            match &mut encoder.body {
+                Body::Text { .. } => {}
+                Body::Array { envelope, has_elements } => {
+                    let line_end = if *has_elements { "\n" } else { "" };
+                    let end = format!("{line_end}{}", envelope.after);
+                    encoder.text(end, out)?;
+                }
+                Body::Parquet(parquet) => {
+                    let bytes = parquet.finish()?;
+                    encoder.give(bytes, out);
+                }
+            }
+            if let Some(compressor) = encoder.compressor.take() {
+                let packed = compressor.finish()?;
+                encoder.give(packed, out);
+            }
+            Ok(encoder.totals)
+        })
+    }
+
+    /// The one place that knows of broken files: the file is one from when a call begins until
+    /// it has come to its end, and no call begins on a file that is.
+    fn unbroken<T>(
+        &mut self,
+        call: impl FnOnce(&mut Self) -> Result<T, ExportError>,
+    ) -> Result<T, ExportError> {
+        if mem::replace(&mut self.is_broken, true) {
+            return Err(ExportError::Incomplete);
+        }
+        let done = call(self)?;
+        self.is_broken = false;
+        Ok(done)
+    }
+
+    /// What stands before the first event, the first time.
+    fn head(&mut self, out: &mut impl Sink) -> Result<(), ExportError> {
+        if mem::replace(&mut self.has_started, true) {
+            return Ok(());
+        }
+        match &mut self.body {
+            Body::Text { header } => {
+                let header = mem::take(header);
+                self.text(header, out)
+            }
+            Body::Array { envelope, .. } => {
+                let before = mem::take(&mut envelope.before);
+                self.text(before, out)
+            }
+            Body::Parquet(parquet) => {
+                let bytes = parquet.start()?;
+                self.give(bytes, out);
+                Ok(())
+            }
+        }
+    }
+
+    fn content(&mut self, content: Content, out: &mut impl Sink) -> Result<(), ExportError> {
         match (&mut self.body, content) {
             (Body::Parquet(parquet), Content::Batch(batch)) => {
                 let bytes = parquet.batch(&batch)?;
@@ -162,86 +249,27 @@ impl Encoder {
                 let bytes = parquet.row_group(group)?;
                 self.give(bytes, out);
             }
-            (Body::Text, Content::Text(page)) => self.text(page, out)?,
+            (Body::Text { .. }, Content::Text(page)) => {
+                self.text(Bytes::from_owner(page), out)?;
+            }
             (Body::Array { .. }, Content::Text(page)) if page.is_empty() => {}
-            (Body::Array { has_elements }, Content::Text(page)) => {
-                let is_first = !std::mem::replace(has_elements, true);
+            (Body::Array { has_elements, .. }, Content::Text(page)) => {
+                let is_first = !mem::replace(has_elements, true);
                 let skipped = if is_first { ARRAY_COMMA.len() } else { 0 };
-                self.text_from(page, skipped, out)?;
+                self.text(Bytes::from_owner(page).slice(skipped..), out)?;
             }
             _ => return Err(ExportError::Schema("rendered for another format".to_owned())),
         }
-        self.totals.rows += rows as u64;
-        self.is_broken = false;
         Ok(())
     }
 
-    /// Ends the file.
-    pub fn finish(mut self, out: &mut impl Sink) -> Result<Totals, ExportError> {
-        self.begin()?;
-        self.head(out)?;
-        match &mut self.body {
-            Body::Text => {}
-            Body::Array { has_elements } => {
-                let mut page = self.pages.take();
-                page.put(if *has_elements { b"\n]\n".as_slice() } else { b"]\n" });
-                self.text(page, out)?;
-            }
-            Body::Parquet(parquet) => {
-                let bytes = parquet.finish()?;
-                self.give(bytes, out);
-            }
-        }
-        if let Some(compressor) = self.compressor.take() {
-            let packed = compressor.finish()?;
-            self.give(packed, out);
-        }
-        Ok(self.totals)
-    }
-
-    /// Marks the file as broken until the call that asked has come to its end.
-    fn begin(&mut self) -> Result<(), ExportError> {
-        if std::mem::replace(&mut self.is_broken, true) {
-            return Err(ExportError::Incomplete);
-        }
-        Ok(())
-    }
-
-    /// What stands before the first event, the first time.
-    fn head(&mut self, out: &mut impl Sink) -> Result<(), ExportError> {
-        if std::mem::replace(&mut self.has_started, true) {
-            return Ok(());
-        }
-        let mut page = self.pages.take();
-        match &mut self.body {
-            Body::Parquet(parquet) => {
-                let bytes = parquet.start()?;
-                self.give(bytes, out);
-            }
-            Body::Array { .. } => page.put(b"[\n"),
-            Body::Text if self.options.format == Format::Csv => {
-                csv::put_header(&self.schema, &mut page);
-            }
-            Body::Text => {}
-        }
-        self.text(page, out)
-    }
-
-    fn text(&mut self, page: Page, out: &mut impl Sink) -> Result<(), ExportError> {
-        self.text_from(page, 0, out)
-    }
-
-    /// Gives out a page but for its first bytes.
-    fn text_from(
-        &mut self,
-        page: Page,
-        skipped: usize,
-        out: &mut impl Sink,
-    ) -> Result<(), ExportError> {
+    /// Gives out text, through the compressor if there is one.
+    fn text(&mut self, text: impl Into<Bytes>, out: &mut impl Sink) -> Result<(), ExportError> {
+        let text = text.into();
         match &mut self.compressor {
-            None => self.give(Bytes::from_owner(page).slice(skipped..), out),
+            None => self.give(text, out),
             Some(compressor) => {
-                let packed = compressor.write(&page[skipped..])?;
+                let packed = compressor.write(&text)?;
                 self.give(packed, out);
             }
         }

@@ -2,7 +2,8 @@
 //! compressed if asked. Nothing here knows a network, a database or an executor: renderers
 //! turn batches into text wherever the caller lets them, an encoder puts it behind each other.
 //! An export needs the memory of one batch (of one row group for Parquet), however many
-//! batches follow.
+//! batches follow. A [`Shape`] gives events other names; an [`Archive`] puts files into one,
+//! and a [`manifest`] tells what files an export has.
 //!
 //! ```
 //! # use auditlake_export::{Encoder, ExportError, Format, Options};
@@ -17,16 +18,25 @@
 //! # }
 //! ```
 
+mod archive;
 mod compress;
 mod csv;
+mod digested;
 mod encoder;
 mod error;
+pub mod manifest;
 mod options;
 mod parquet_file;
 mod renderer;
+mod row;
+mod shape;
 
+pub use crate::archive::{Archive, Packing};
 pub use crate::csv::unguard;
+pub use crate::digested::Digested;
 pub use crate::encoder::{Encoder, Sink, Totals};
 pub use crate::error::ExportError;
 pub use crate::options::{Compression, CsvOptions, Format, Options};
 pub use crate::renderer::{Rendered, Renderer};
+pub use crate::row::Row;
+pub use crate::shape::{Cell, Envelope, Shape};

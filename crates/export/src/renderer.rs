@@ -1,5 +1,7 @@
 //! The part of an export that any number of threads can do side by side: batches into text.
 
+use std::sync::Arc;
+
 use arrow::array::{Array, RecordBatch};
 use arrow::datatypes::{Schema, SchemaRef};
 use auditlake_model::layout::RowGroup;
@@ -10,6 +12,7 @@ use auditlake_model::render::{Made, Render};
 use crate::csv::CsvWriter;
 use crate::error::ExportError;
 use crate::options::{Format, Options};
+use crate::shape::{Shape, ShapedWriter};
 
 /// Rows that are rendered at a time: their text fits into the cache of a core, so that it is
 /// still there when it is written.
@@ -52,6 +55,19 @@ fn made(rows: usize, content: Content) -> Made<Rendered> {
     Made { item: Rendered { rows, content }, bytes }
 }
 
+/// What all renderers of one file are made from.
+#[derive(Clone)]
+pub(crate) struct Recipe {
+    /// The columns of every batch.
+    pub(crate) schema: SchemaRef,
+    /// Under which names its events leave, if not under their own.
+    pub(crate) shape: Option<Arc<dyn Shape>>,
+    pub(crate) options: Options,
+    pub(crate) pages: Pages,
+    /// Whether row groups may come as they lie in the lake.
+    pub(crate) copies: bool,
+}
+
 /// Renders batches of one schema. It keeps what it has rendered of the last dictionaries, so
 /// batches that share theirs should meet the same renderer.
 pub struct Renderer {
@@ -64,21 +80,19 @@ pub struct Renderer {
 enum Body {
     Csv(CsvWriter),
     Lines(LineWriter),
+    Shaped(Box<ShapedWriter>),
     Parquet,
 }
 
 impl Renderer {
-    pub(crate) fn new(
-        schema: SchemaRef,
-        options: &Options,
-        pages: Pages,
-        copies: bool,
-    ) -> Result<Self, ExportError> {
-        let body = match options.format {
-            Format::Csv => Body::Csv(CsvWriter::new(&schema, options.csv)?),
-            Format::Ndjson => Body::Lines(LineWriter::new(&schema)?),
-            Format::Json => Body::Lines(LineWriter::elements(&schema)?),
-            Format::Parquet => Body::Parquet,
+    pub(crate) fn new(recipe: &Recipe) -> Result<Self, ExportError> {
+        let Recipe { schema, shape, options, pages, copies } = recipe.clone();
+        let body = match (shape, options.format) {
+            (Some(shape), _) => Body::Shaped(Box::new(ShapedWriter::new(shape, &options)?)),
+            (None, Format::Csv) => Body::Csv(CsvWriter::new(&schema, options.csv)?),
+            (None, Format::Ndjson) => Body::Lines(LineWriter::new(&schema)?),
+            (None, Format::Json) => Body::Lines(LineWriter::elements(&schema)?),
+            (None, Format::Parquet) => Body::Parquet,
         };
         Ok(Self { schema, body, pages, copies })
     }
@@ -90,7 +104,7 @@ impl Render for Renderer {
 
     fn most_rows(&self) -> usize {
         match self.body {
-            Body::Csv(_) | Body::Lines(_) => TEXT_ROWS,
+            Body::Csv(_) | Body::Lines(_) | Body::Shaped(_) => TEXT_ROWS,
             Body::Parquet => usize::MAX,
         }
     }
@@ -111,6 +125,11 @@ impl Render for Renderer {
             Body::Lines(lines) => {
                 let mut page = self.pages.take();
                 lines.render(&batch, &mut page);
+                Content::Text(page)
+            }
+            Body::Shaped(shaped) => {
+                let mut page = self.pages.take();
+                shaped.render(&batch, &mut page)?;
                 Content::Text(page)
             }
             Body::Parquet => Content::Batch(batch),

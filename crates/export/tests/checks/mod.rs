@@ -134,7 +134,7 @@ fn csv_options(safe: bool) -> Options {
 }
 
 /// The rule of the guard, written a second time.
-fn guarded(cell: &Option<String>) -> Option<String> {
+pub(crate) fn guarded(cell: &Option<String>) -> Option<String> {
     let text = cell.as_ref()?;
     let first = text.trim_start_matches('\'').chars().next();
     let is_formula = first.is_some_and(|first| "=+-@\t\r\n＝＋－＠".contains(first));
