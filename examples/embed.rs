@@ -7,7 +7,8 @@ use auditlake_lake::{Lake, LakeConfig, Root};
 use auditlake_model::env::Environment;
 use auditlake_model::filter::Filter;
 use auditlake_model::id::FreshIds;
-use auditlake_model::parse::{ParseOptions, UnknownKeys, parse_events};
+use auditlake_model::parse::{ParseOptions, TenantRule, UnknownKeys, parse_events};
+use auditlake_model::scope::Scope;
 use auditlake_query::{Engine, EngineConfig, ScanRequest};
 use futures::TryStreamExt;
 
@@ -25,7 +26,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
 
     let mut options = ParseOptions {
         unknown: UnknownKeys::Refuse,
-        default_tenant: Some("acme"),
+        tenant: TenantRule::Default("acme"),
         partial: false,
         ids: &mut FreshIds(&environment),
     };
@@ -37,7 +38,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let mut filter = Filter::default();
     filter.add("type", "admin.*")?;
     let engine = Engine::new(EngineConfig::default())?;
-    let request = ScanRequest { filter, ..ScanRequest::default() };
+    let request = ScanRequest { filter, ..ScanRequest::of(Scope::everything()) };
     let mut batches = engine.scan(&lake.snapshot(), &request).await?;
     let mut encoder = Encoder::new(batches.schema(), Options::new(Format::Ndjson))?;
     let mut out = Vec::new();

@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use auditlake_benches::{few_samples, runtime};
 use auditlake_lake::{LakeConfig, LakeReader, Root, Snapshot};
+use auditlake_model::scope::Scope;
 use auditlake_query::{Engine, EngineConfig, ScanRequest};
 use auditlake_testkit::manifest::LargeManifest;
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
@@ -24,7 +25,8 @@ fn plan(criterion: &mut Criterion) {
         let snapshot = LazyCell::new(|| runtime.block_on(open(manifest)));
         group.throughput(Throughput::Elements(segments as u64));
         for question in manifest.questions() {
-            let request = ScanRequest { filter: question.filter, ..ScanRequest::default() };
+            let everything = ScanRequest::of(Scope::everything());
+            let request = ScanRequest { filter: question.filter, ..everything };
             let plan = |snapshot: &Snapshot| {
                 engine.plan(snapshot, black_box(&request)).expect("a plan").segments()
             };

@@ -11,8 +11,9 @@ use auditlake_model::Draft;
 use auditlake_model::columns::at;
 use auditlake_model::env::Environment;
 use auditlake_model::id::ContentIds;
-use auditlake_model::parse::{ParseOptions, UnknownKeys, parse_events};
+use auditlake_model::parse::{ParseOptions, TenantRule, UnknownKeys, parse_events};
 use auditlake_model::sample::{Sample, SampleConfig};
+use auditlake_model::scope::Scope;
 use auditlake_query::{Engine, EngineConfig, ScanRequest};
 use criterion::{Criterion, Throughput};
 use futures::TryStreamExt;
@@ -76,7 +77,7 @@ impl Events {
 pub fn parse(lines: &[u8]) -> Draft {
     let mut options = ParseOptions {
         unknown: UnknownKeys::Refuse,
-        default_tenant: None,
+        tenant: TenantRule::Named,
         partial: false,
         ids: &mut ContentIds::default(),
     };
@@ -115,6 +116,7 @@ pub async fn make_room(lake: &Lake) {
 /// Every event of the lake in batches, as the query gives them to the encoders.
 pub async fn query_all(lake: &Lake) -> Vec<RecordBatch> {
     let engine = Engine::new(EngineConfig::default()).expect("an engine");
-    let stream = engine.scan(&lake.snapshot(), &ScanRequest::default()).await.expect("a scan");
+    let request = ScanRequest::of(Scope::everything());
+    let stream = engine.scan(&lake.snapshot(), &request).await.expect("a scan");
     stream.try_collect().await.expect("every segment can be read")
 }

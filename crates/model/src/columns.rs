@@ -55,9 +55,30 @@ pub mod at {
     pub const OCCURRED_AT: usize = 3;
     pub const RECORDED_AT: usize = 4;
     pub const TENANT_ID: usize = 5;
+    pub const ORG_ID: usize = 6;
+    pub const TEAM_ID: usize = 7;
+    pub const NAMESPACE: usize = 8;
+    pub const ACTOR_KIND: usize = 9;
+    pub const ACTOR_ID: usize = 10;
+    pub const ACTOR_LABEL: usize = 11;
+    pub const ACTOR_EMAIL: usize = 12;
+    pub const ACTOR_ROLE: usize = 13;
+    pub const TARGET_KIND: usize = 14;
+    pub const TARGET_ID: usize = 15;
+    pub const TARGET_LABEL: usize = 16;
     pub const OUTCOME: usize = 17;
+    pub const REASON: usize = 18;
+    pub const TOOL: usize = 19;
+    pub const POLICY_NAME: usize = 20;
+    pub const POLICY_RESULT: usize = 21;
+    pub const POLICY_REASON: usize = 22;
     pub const CLASSIFICATION: usize = 23;
     pub const CONTEXT_IP: usize = 24;
+    pub const CONTEXT_COUNTRY: usize = 25;
+    pub const CONTEXT_USER_AGENT: usize = 26;
+    pub const CONTEXT_FINGERPRINT: usize = 27;
+    pub const CONTEXT_REQUEST_ID: usize = 28;
+    pub const CONTEXT_SESSION_ID: usize = 29;
     pub const DATA: usize = 30;
 }
 
@@ -177,9 +198,30 @@ mod tests {
             (at::OCCURRED_AT, "occurred_at"),
             (at::RECORDED_AT, "recorded_at"),
             (at::TENANT_ID, "tenant_id"),
+            (at::ORG_ID, "org_id"),
+            (at::TEAM_ID, "team_id"),
+            (at::NAMESPACE, "namespace"),
+            (at::ACTOR_KIND, "actor_kind"),
+            (at::ACTOR_ID, "actor_id"),
+            (at::ACTOR_LABEL, "actor_label"),
+            (at::ACTOR_EMAIL, "actor_email"),
+            (at::ACTOR_ROLE, "actor_role"),
+            (at::TARGET_KIND, "target_kind"),
+            (at::TARGET_ID, "target_id"),
+            (at::TARGET_LABEL, "target_label"),
             (at::OUTCOME, "outcome"),
+            (at::REASON, "reason"),
+            (at::TOOL, "tool"),
+            (at::POLICY_NAME, "policy_name"),
+            (at::POLICY_RESULT, "policy_result"),
+            (at::POLICY_REASON, "policy_reason"),
             (at::CLASSIFICATION, "classification"),
             (at::CONTEXT_IP, "context_ip"),
+            (at::CONTEXT_COUNTRY, "context_country"),
+            (at::CONTEXT_USER_AGENT, "context_user_agent"),
+            (at::CONTEXT_FINGERPRINT, "context_fingerprint"),
+            (at::CONTEXT_REQUEST_ID, "context_request_id"),
+            (at::CONTEXT_SESSION_ID, "context_session_id"),
             (at::DATA, "data"),
         ] {
             assert_eq!(COLUMNS[position].name, name);

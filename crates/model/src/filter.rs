@@ -16,8 +16,12 @@ pub struct Filter {
     pub recorded: Range,
     /// What their columns say; all terms must hold.
     pub terms: Vec<Term>,
-    /// Texts of which one must stand somewhere in type, actor, target, reason or data.
-    pub contains: Vec<String>,
+    /// Lists of texts; one of each list must stand somewhere in type, actor, target, reason or
+    /// data.
+    pub contains: Vec<Vec<String>>,
+    /// SQL expressions over the columns, all of which must hold. Only who evaluates a filter
+    /// can tell whether they are right.
+    pub conditions: Vec<String>,
 }
 
 /// A span of time in microseconds; the start belongs to it, the end does not.
@@ -75,14 +79,21 @@ pub const TERMS: [(&str, &str); 17] = [
 /// The parameters that bound time.
 pub const RANGES: [&str; 4] = ["from", "to", "recorded_from", "recorded_to"];
 
+/// The parameters that look into several columns: a text, and an SQL expression.
+pub const TEXTS: [&str; 2] = ["q", "where"];
+
 /// The most values one filter may list: each is a term of the plan.
 const MAX_VALUES: usize = 1000;
+/// The longest SQL expression, in bytes.
+const MAX_CONDITION_BYTES: usize = 4096;
 
 impl Filter {
     /// Whether a filter has a parameter of this name.
     #[must_use]
     pub fn knows(name: &str) -> bool {
-        name == "q" || RANGES.contains(&name) || TERMS.iter().any(|(term, _)| *term == name)
+        TEXTS.contains(&name)
+            || RANGES.contains(&name)
+            || TERMS.iter().any(|(term, _)| *term == name)
     }
 
     /// Adds one parameter; a repeated one means "or".
@@ -92,8 +103,17 @@ impl Filter {
             "to" => self.occurred.to_us = Some(instant(name, value)?),
             "recorded_from" => self.recorded.from_us = Some(instant(name, value)?),
             "recorded_to" => self.recorded.to_us = Some(instant(name, value)?),
-            "q" if value.is_empty() => return Err(refuse(name, "must not be empty")),
-            "q" => self.contains.push(value.to_owned()),
+            "q" | "where" if value.trim().is_empty() => {
+                return Err(refuse(name, "must not be empty"));
+            }
+            "q" => match self.contains.last_mut() {
+                Some(texts) => texts.push(value.to_owned()),
+                None => self.contains.push(vec![value.to_owned()]),
+            },
+            "where" if value.len() > MAX_CONDITION_BYTES => {
+                return Err(refuse(name, &format!("is longer than {MAX_CONDITION_BYTES} bytes")));
+            }
+            "where" => self.conditions.push(value.to_owned()),
             _ => self.add_term(name, value)?,
         }
         for range in [self.occurred, self.recorded] {
@@ -134,15 +154,40 @@ impl Filter {
         Ok(())
     }
 
+    /// Reads parameters as [`Filter::add`] does.
+    pub fn of<'a>(pairs: impl IntoIterator<Item = (&'a str, &'a str)>) -> Result<Self, ModelError> {
+        let mut filter = Self::default();
+        pairs.into_iter().try_for_each(|(name, value)| filter.add(name, value))?;
+        Ok(filter)
+    }
+
+    /// The events that both filters mean.
+    #[must_use]
+    pub fn and(mut self, other: Self) -> Self {
+        self.occurred = self.occurred.and(other.occurred);
+        self.recorded = self.recorded.and(other.recorded);
+        self.terms.extend(other.terms);
+        self.contains.extend(other.contains);
+        self.conditions.extend(other.conditions);
+        self
+    }
+
     /// The one value a column is held to, if the filter says so.
     #[must_use]
     pub fn exactly(&self, column: usize) -> Option<&str> {
-        self.terms.iter().find(|term| term.column == column).and_then(|term| {
-            match term.any.as_slice() {
-                [Match::Exact(text)] => Some(text.as_str()),
-                _ => None,
-            }
+        let terms = self.terms.iter().filter(|term| term.column == column);
+        terms.into_iter().find_map(|term| match term.any.as_slice() {
+            [Match::Exact(text)] => Some(text.as_str()),
+            _ => None,
         })
+    }
+}
+
+impl Range {
+    /// What lies in both.
+    fn and(self, other: Self) -> Self {
+        let earlier = |one: Option<i64>, two: Option<i64>| one.into_iter().chain(two).min();
+        Self { from_us: self.from_us.max(other.from_us), to_us: earlier(self.to_us, other.to_us) }
     }
 }
 
@@ -238,10 +283,11 @@ impl std::fmt::Display for Filter {
                 }
             }
         }
-        if !self.contains.is_empty() {
-            let texts: Vec<_> = self.contains.iter().map(|text| format!("{text:?}")).collect();
+        for texts in &self.contains {
+            let texts: Vec<_> = texts.iter().map(|text| format!("{text:?}")).collect();
             parts.push(format!("contains {}", texts.join(" or ")));
         }
+        parts.extend(self.conditions.iter().map(|condition| format!("({condition})")));
         f.write_str(if parts.is_empty() { "all events" } else { "" })?;
         f.write_str(&parts.join(" and "))
     }
@@ -262,9 +308,20 @@ mod tests {
     use super::*;
 
     fn filter(pairs: &[(&str, &str)]) -> Result<Filter, ModelError> {
-        let mut filter = Filter::default();
-        pairs.iter().try_for_each(|(name, value)| filter.add(name, value))?;
-        Ok(filter)
+        Filter::of(pairs.iter().copied())
+    }
+
+    #[test]
+    fn both_of_two_filters_hold() {
+        let one = filter(&[("from", "2026-03-01"), ("type", "a,b"), ("q", "x"), ("q", "y")]);
+        let (from, to) = (("from", "2026-03-02"), ("to", "2026-03-03"));
+        let two = filter(&[from, to, ("type", "b"), ("q", "z")]);
+        assert_eq!(
+            one.unwrap().and(two.unwrap()).to_string(),
+            "occurred_at >= 2026-03-02T00:00:00.000000Z and \
+             occurred_at < 2026-03-03T00:00:00.000000Z and type in (a, b) and type in (b) and \
+             contains \"x\" or \"y\" and contains \"z\""
+        );
     }
 
     #[test]

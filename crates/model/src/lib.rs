@@ -16,6 +16,7 @@ pub mod parse;
 #[cfg(feature = "parquet")]
 pub mod render;
 pub mod sample;
+pub mod scope;
 pub mod text;
 pub mod time;
 

@@ -27,17 +27,33 @@ pub enum UnknownKeys {
     IntoData,
 }
 
+/// Whose events a request may hold.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TenantRule<'a> {
+    /// Each event names its tenant, whichever that is.
+    Named,
+    /// Events that name no tenant are of this one; others may name theirs.
+    Default(&'a str),
+    /// All events are of this tenant, and one that names another is refused: a caller that is
+    /// bound to a tenant writes for no other.
+    Only(&'a str),
+}
+
 /// How a client's events are read.
 pub struct ParseOptions<'a> {
     /// What to do with unknown keys.
     pub unknown: UnknownKeys,
-    /// The tenant of events that name none.
-    pub default_tenant: Option<&'a str>,
+    /// Whose events they may be.
+    pub tenant: TenantRule<'a>,
     /// Whether good events are kept when others are refused.
     pub partial: bool,
     /// Ids for events without one.
     pub ids: &'a mut dyn IdSource,
 }
+
+/// The reason for which [`TenantRule::Only`] refuses an event: who may not is told apart from
+/// what is wrong.
+pub const OTHER_TENANT: &str = "is not the tenant that the caller is bound to; leave it out";
 
 /// The most events of one request that are refused while others are taken; one more, and
 /// the whole request is.
@@ -91,7 +107,7 @@ impl Reader {
         options: &mut ParseOptions<'_>,
     ) -> Result<(), ModelError> {
         let outcome = Event::read(json, options.unknown).and_then(|event| {
-            self.builder.append(event, options.default_tenant, || options.ids.id(line, json))
+            self.builder.append(event, options.tenant, || options.ids.id(line, json))
         });
         match outcome {
             Ok(()) => Ok(()),

@@ -8,7 +8,9 @@ use auditlake_model::columns::{MAX_DATA_BYTES, at, index_of, schema};
 use auditlake_model::env::Environment;
 use auditlake_model::id::FreshIds;
 use auditlake_model::line::LineWriter;
-use auditlake_model::parse::{ParseOptions, UnknownKeys, parse_events, parse_lines};
+use auditlake_model::parse::{
+    OTHER_TENANT, ParseOptions, TenantRule, UnknownKeys, parse_events, parse_lines,
+};
 use auditlake_model::text::MAX_DEPTH;
 use requests::{instead, parse, rejection, with, without};
 
@@ -223,8 +225,8 @@ fn an_event_without_a_tenant_gets_the_callers() {
     let tenants = |body: String| -> Vec<String> {
         let environment = Environment::system();
         let ids = &mut FreshIds(&environment);
-        let (unknown, default_tenant, partial) = (UnknownKeys::Refuse, Some("globex"), false);
-        let mut options = ParseOptions { unknown, default_tenant, partial, ids };
+        let (unknown, tenant) = (UnknownKeys::Refuse, TenantRule::Default("globex"));
+        let mut options = ParseOptions { unknown, tenant, partial: false, ids };
         let draft = parse_events(body.as_bytes(), &mut options).unwrap().draft;
         let column = draft.column(at::TENANT_ID).as_dictionary::<Int32Type>();
         let names = column.values().as_string::<i32>();
@@ -232,4 +234,21 @@ fn an_event_without_a_tenant_gets_the_callers() {
     };
     let body = format!("{}\n{}\n{}", without("tenant_id"), without(""), instead("id", "\"b\""));
     assert_eq!(tenants(body), ["globex", "acme", "acme"]);
+}
+
+#[test]
+fn an_event_of_another_tenant_than_the_callers_is_refused_by_place() {
+    let environment = Environment::system();
+    let parse = |body: &str, partial: bool| {
+        let ids = &mut FreshIds(&environment);
+        let (unknown, tenant) = (UnknownKeys::Refuse, TenantRule::Only("acme"));
+        parse_events(body.as_bytes(), &mut ParseOptions { unknown, tenant, partial, ids })
+    };
+    let foreign = instead("tenant_id", "\"globex\"");
+    let body = format!("{}\n{}\n{foreign}", without("tenant_id"), without(""));
+    let refused = parse(&body, false).unwrap_err().to_string();
+    assert_eq!(refused, format!("line 3: key tenant_id: {OTHER_TENANT}"));
+    let parsed = parse(&body, true).unwrap();
+    assert_eq!((parsed.draft.rows(), parsed.rejected.len()), (2, 1));
+    assert_eq!(parsed.rejected[0].key.as_deref(), Some("tenant_id"));
 }

@@ -6,7 +6,7 @@ use auditlake_model::columns::{CLASSIFICATIONS, COLUMNS, Kind, OUTCOMES, at, sch
 use auditlake_model::env::Environment;
 use auditlake_model::id::FreshIds;
 use auditlake_model::line::LineWriter;
-use auditlake_model::parse::{ParseOptions, UnknownKeys, parse_events, parse_lines};
+use auditlake_model::parse::{ParseOptions, TenantRule, UnknownKeys, parse_events, parse_lines};
 use auditlake_model::time::{MAX_US, MIN_US, format_rfc3339};
 use proptest::prelude::*;
 use serde_json::{Map, Value};
@@ -184,7 +184,7 @@ fn batch(sent: &[Sent]) -> RecordBatch {
     let environment = Environment::system();
     let mut options = ParseOptions {
         unknown: UnknownKeys::Refuse,
-        default_tenant: None,
+        tenant: TenantRule::Named,
         partial: false,
         ids: &mut FreshIds(&environment),
     };
@@ -285,7 +285,7 @@ proptest! {
         let environment = Environment::system();
         let mut options = ParseOptions {
             unknown: UnknownKeys::IntoData,
-            default_tenant: Some("acme"),
+            tenant: TenantRule::Default("acme"),
             partial: true,
             ids: &mut FreshIds(&environment),
         };

@@ -4,6 +4,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use auditlake_lake::{Segment, Snapshot};
+use auditlake_model::filter::Filter;
+use auditlake_model::scope::Scope;
 use datafusion::execution::context::SQLOptions;
 use datafusion::execution::disk_manager::{DiskManagerBuilder, DiskManagerMode};
 use datafusion::execution::memory_pool::{FairSpillPool, TrackConsumersPool};
@@ -151,11 +153,18 @@ impl Engine {
         Ok(context)
     }
 
-    /// Answers one read-only SQL statement over the table `events`.
-    pub async fn sql(&self, snapshot: &Snapshot, sql: &str) -> Result<EventStream, QueryError> {
+    /// Answers one read-only SQL statement over the table `events`, which has the events of a
+    /// scope and no others.
+    pub async fn sql(
+        &self,
+        snapshot: &Snapshot,
+        scope: &Scope,
+        sql: &str,
+    ) -> Result<EventStream, QueryError> {
         let context = self.session(snapshot, self.partitions, batch_rows(snapshot.segments()))?;
         functions::register(&context)?;
-        let table = EventsTable::new(snapshot.clone(), self.footers(snapshot));
+        let meant = self.meant(scope, &Filter::default())?;
+        let table = EventsTable::new(snapshot.clone(), self.footers(snapshot), meant);
         context.register_table("events", Arc::new(table))?;
         let read_only = SQLOptions::new()
             .with_allow_ddl(false)

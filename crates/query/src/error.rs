@@ -29,6 +29,11 @@ impl From<DataFusionError> for QueryError {
             | DataFusionError::NotImplemented(_)
             | DataFusionError::ArrowError(..) => Self::Invalid(error.strip_backtrace()),
             DataFusionError::ResourcesExhausted(why) => Self::Resources(why.clone()),
+            // What went through DataFusion as it was.
+            DataFusionError::External(source) => match source.downcast_ref::<Self>() {
+                Some(Self::Invalid(why)) => Self::Invalid(why.clone()),
+                _ => Self::Internal(error.strip_backtrace()),
+            },
             _ => Self::Internal(error.strip_backtrace()),
         }
     }

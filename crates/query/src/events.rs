@@ -1,6 +1,8 @@
 //! The table `events`: segments and hot batches of one snapshot, as standard DataFusion
-//! nodes, so that any optimizer rule and any distributed engine knows what they are.
+//! nodes, so that any optimizer rule and any distributed engine knows what they are; of a scope
+//! behind a barrier that none of them gets through.
 
+use std::collections::BTreeSet;
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -8,37 +10,115 @@ use arrow::array::RecordBatch;
 use arrow::datatypes::{Schema, SchemaRef};
 use async_trait::async_trait;
 use auditlake_lake::{Segment, Snapshot};
-use auditlake_model::columns::schema;
+use auditlake_model::columns::{COLUMNS, schema};
 use auditlake_model::layout::SORT_COLUMNS;
 use datafusion::catalog::{Session, TableProvider};
-use datafusion::common::{DFSchema, Result};
+use datafusion::common::Result;
 use datafusion::datasource::TableType;
 use datafusion::datasource::memory::{DataSourceExec, MemorySourceConfig};
 use datafusion::datasource::physical_plan::parquet::ParquetAccessPlan;
 use datafusion::datasource::physical_plan::{FileGroup, FileScanConfigBuilder, ParquetSource};
-use datafusion::logical_expr::utils::conjunction;
+use datafusion::error::DataFusionError;
 use datafusion::logical_expr::{Expr, TableProviderFilterPushDown};
 use datafusion::parquet::arrow::arrow_reader::{RowSelection, RowSelector};
 use datafusion::physical_expr::expressions::col;
 use datafusion::physical_expr::{LexOrdering, PhysicalExpr, PhysicalSortExpr};
 use datafusion::physical_plan::ExecutionPlan;
 use datafusion::physical_plan::empty::EmptyExec;
+use datafusion::physical_plan::projection::ProjectionExec;
 use datafusion::physical_plan::union::UnionExec;
 
+use crate::condition::is_plain;
 use crate::engine::store_url;
 use crate::footers::{Footers, file};
-use crate::pruning::candidates;
+use crate::meant::{Meant, Steps};
+use crate::scoped::ScopeExec;
 
-/// The events of a snapshot, for SQL.
+/// The events of a snapshot that are meant, for SQL.
 #[derive(Debug)]
 pub(crate) struct EventsTable {
     snapshot: Snapshot,
     footers: Footers,
+    /// What no question to the table can widen.
+    meant: Meant,
+    /// The segments that are read, when it is known; those that may hold an answer otherwise.
+    segments: Option<Vec<Arc<Segment>>>,
 }
 
 impl EventsTable {
-    pub(crate) fn new(snapshot: Snapshot, footers: Footers) -> Self {
-        Self { snapshot, footers }
+    pub(crate) fn new(snapshot: Snapshot, footers: Footers, meant: Meant) -> Self {
+        Self { snapshot, footers, meant, segments: None }
+    }
+
+    /// The same of hot events and these segments alone.
+    pub(crate) fn over(self, segments: Vec<Arc<Segment>>) -> Self {
+        Self { segments: Some(segments), ..self }
+    }
+
+    /// The segments that a condition does not rule out.
+    fn candidates(&self, steps: &Steps) -> Result<Vec<Arc<Segment>>> {
+        if let Some(segments) = &self.segments {
+            return Ok(segments.clone());
+        }
+        let found = steps.candidates(&self.snapshot);
+        let found = found.map_err(|error| DataFusionError::External(Box::new(error)))?;
+        Ok(found.into_iter().map(|found| found.segment).collect())
+    }
+
+    /// Segments and hot events, of which the scan leaves out what it can by statistics.
+    fn inputs(
+        &self,
+        session: &dyn Session,
+        files: &Files<'_>,
+        segments: &[Arc<Segment>],
+        limit: Option<usize>,
+    ) -> Result<Arc<dyn ExecutionPlan>> {
+        let mut inputs = Vec::with_capacity(2);
+        if !segments.is_empty() {
+            let partitions = session.config().target_partitions();
+            let sealed = files.unordered(segments, partitions, limit)?;
+            // What lies behind the barrier no rule splits any further.
+            let split = if self.meant.is_everything() {
+                None
+            } else {
+                sealed.repartitioned(partitions, session.config_options())?
+            };
+            inputs.push(split.unwrap_or(sealed));
+        }
+        if !self.snapshot.hot().is_empty() {
+            let hot: Vec<RecordBatch> =
+                self.snapshot.hot().iter().map(|hot| hot.batch.clone()).collect();
+            inputs.push(hot_scan(hot, files.projection)?);
+        }
+        if inputs.is_empty() {
+            return Ok(Arc::new(EmptyExec::new(projected(files.projection)?)));
+        }
+        UnionExec::try_new(inputs)
+    }
+
+    /// The plan below which nothing of the question gets: what is meant, and of that what is
+    /// asked for. The filters of the question are plain, and only leave out files and pages.
+    fn behind_barrier(
+        &self,
+        session: &dyn Session,
+        projection: Option<&Vec<usize>>,
+        filters: &[Expr],
+    ) -> Result<Arc<dyn ExecutionPlan>> {
+        let all: Vec<usize> = (0..COLUMNS.len()).collect();
+        let given = projection.unwrap_or(&all);
+        let read: BTreeSet<usize> = self.meant.columns().into_iter().chain(given.clone()).collect();
+        let read: Vec<usize> = read.into_iter().collect();
+        let narrow = projected(Some(&read))?;
+        let steps = self.meant.over(session, &narrow)?;
+        let asked = self.meant.clone().and(filters.iter().cloned());
+        let asked = asked.over(session, &narrow)?;
+        let segments = self.candidates(&asked)?;
+        let condition = asked.pruning.as_ref().map_or(Condition::None, Condition::Prunes);
+        let files = Files { footers: &self.footers, projection: Some(&read), condition };
+        let plan = self.inputs(session, &files, &segments, None)?;
+        let plan = steps.filtered(plan, session.config().batch_size())?;
+        let given = given.iter().filter_map(|column| read.iter().position(|at| at == column));
+        Ok(Arc::new(ScopeExec::new(narrowed(plan, &given.collect::<Vec<_>>())?)))
     }
 }
 
@@ -56,8 +136,16 @@ impl TableProvider for EventsTable {
         &self,
         filters: &[&Expr],
     ) -> Result<Vec<TableProviderFilterPushDown>> {
-        // They prune segments, row groups and pages; what is left is still filtered above.
-        Ok(vec![TableProviderFilterPushDown::Inexact; filters.len()])
+        // They prune segments, row groups and pages; what is left is still filtered above. Of a
+        // scope only those that cannot fail come near the events of others.
+        let support = |filter: &&Expr| {
+            if self.meant.is_everything() || is_plain(filter) {
+                TableProviderFilterPushDown::Inexact
+            } else {
+                TableProviderFilterPushDown::Unsupported
+            }
+        };
+        Ok(filters.iter().map(support).collect())
     }
 
     async fn scan(
@@ -67,32 +155,32 @@ impl TableProvider for EventsTable {
         filters: &[Expr],
         limit: Option<usize>,
     ) -> Result<Arc<dyn ExecutionPlan>> {
-        let predicate = conjunction(filters.to_vec())
-            .map(|filter| {
-                let columns = DFSchema::try_from(Schema::clone(&schema()))?;
-                session.create_physical_expr(filter, &columns)
-            })
-            .transpose()?;
-        let external = |error| datafusion::error::DataFusionError::External(Box::new(error));
-        let segments = candidates(&self.snapshot, predicate.as_ref()).map_err(external)?;
-        let segments: Vec<_> = segments.into_iter().map(|found| found.segment).collect();
+        if !self.meant.is_everything() {
+            return self.behind_barrier(session, projection, filters);
+        }
+        let asked = Meant::default().and(filters.iter().cloned()).over(session, &schema())?;
+        let segments = self.candidates(&asked)?;
         // The filter above hands its condition down to the scan by itself.
         let files = Files { footers: &self.footers, projection, condition: Condition::None };
-        let partitions = session.config().target_partitions();
-        let mut inputs = Vec::with_capacity(2);
-        if !segments.is_empty() {
-            inputs.push(files.unordered(&segments, partitions, limit)?);
-        }
-        if !self.snapshot.hot().is_empty() {
-            let hot: Vec<RecordBatch> =
-                self.snapshot.hot().iter().map(|hot| hot.batch.clone()).collect();
-            inputs.push(hot_scan(hot, projection)?);
-        }
-        if inputs.is_empty() {
-            return Ok(Arc::new(EmptyExec::new(projected(projection)?)));
-        }
-        UnionExec::try_new(inputs)
+        self.inputs(session, &files, &segments, limit)
     }
+}
+
+/// Some of a plan's columns, by their positions in it.
+pub(crate) fn narrowed(
+    input: Arc<dyn ExecutionPlan>,
+    given: &[usize],
+) -> Result<Arc<dyn ExecutionPlan>> {
+    let schema = input.schema();
+    if given.iter().copied().eq(0..schema.fields().len()) {
+        return Ok(input);
+    }
+    let columns = given.iter().map(|position| {
+        let name = schema.field(*position).name();
+        Ok((col(name, &schema)?, name.clone()))
+    });
+    let columns = columns.collect::<Result<Vec<_>>>()?;
+    Ok(Arc::new(ProjectionExec::try_new(columns, input)?))
 }
 
 /// The schema of some of the event's columns.

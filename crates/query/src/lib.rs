@@ -1,20 +1,28 @@
-//! Questions to the lake, answered by DataFusion: ordered scans for lists and exports,
-//! read-only SQL, and the SQL of import shapes.
+//! Questions to the lake, answered by DataFusion: ordered scans for lists and exports, counts,
+//! read-only SQL, and the SQL of import shapes. Each question is asked on behalf of a scope, and
+//! no event outside of it takes part.
 
+mod aggregate;
+mod condition;
 mod engine;
 mod error;
+mod estimate;
 mod events;
 mod footers;
 mod functions;
+mod guarded;
 mod import;
+mod meant;
 mod ordered;
 mod predicate;
 mod pruning;
 mod scan;
+mod scoped;
 mod stream;
 
 pub use engine::{Engine, EngineConfig};
 pub use error::QueryError;
+pub use estimate::Estimate;
 pub use import::{Shape, shapes};
 pub use ordered::Ordered;
 pub use scan::{Order, Plan, Position, ScanRequest};

@@ -3,6 +3,7 @@
 use arrow::datatypes::DataType;
 use auditlake_model::columns::{COLUMNS, Kind, at};
 use auditlake_model::filter::{Filter, Match, Range, Term};
+use auditlake_model::scope::Scope;
 use datafusion::common::ScalarValue;
 use datafusion::logical_expr::{Expr, lit};
 use datafusion::prelude::ident;
@@ -22,17 +23,25 @@ const SEARCHED: [&str; 9] = [
     "data",
 ];
 
-/// The expression that holds for exactly the events a filter means; none for all.
+/// The expression that holds for exactly the events a filter means, its SQL expressions aside;
+/// none for all.
 pub(crate) fn of_filter(filter: &Filter) -> Option<Expr> {
     let mut parts = Vec::new();
     parts.extend(of_range(at::OCCURRED_AT, filter.occurred));
     parts.extend(of_range(at::RECORDED_AT, filter.recorded));
     parts.extend(filter.terms.iter().map(of_term));
-    parts.extend(any_of(filter.contains.iter().flat_map(|text| {
-        let pattern = format!("%{}%", escape_like(text));
-        SEARCHED.map(|name| ident(name).ilike(lit(pattern.clone())))
-    })));
+    parts.extend(filter.contains.iter().filter_map(|texts| {
+        any_of(texts.iter().flat_map(|text| {
+            let pattern = format!("%{}%", escape_like(text));
+            SEARCHED.map(|name| ident(name).ilike(lit(pattern.clone())))
+        }))
+    }));
     all_of(parts)
+}
+
+/// What holds for exactly the events of a scope: comparisons that cannot fail on any event.
+pub(crate) fn of_scope(scope: &Scope) -> impl Iterator<Item = Expr> {
+    scope.bounds().map(|(column, value)| ident(COLUMNS[column].name).eq(text(column, value)))
 }
 
 /// An instant as DataFusion compares it with a column.

@@ -16,6 +16,7 @@ use datafusion::parquet::file::metadata::ParquetMetaData;
 use datafusion::physical_expr::PhysicalExpr;
 use datafusion::physical_expr::expressions::{BinaryExpr, IsNullExpr, NotExpr};
 use datafusion::physical_expr::simplifier::PhysicalExprSimplifier;
+use datafusion::physical_expr::split_conjunction;
 use datafusion::physical_expr::utils::collect_columns;
 use datafusion::physical_optimizer::pruning::PruningPredicateBuilder;
 use datafusion::physical_plan::metrics::ExecutionPlanMetricsSet;
@@ -40,13 +41,33 @@ pub(crate) fn candidates(
         let whole = |segment| Candidate { segment: Arc::clone(segment), is_whole: true };
         return Ok(all.iter().map(whole).collect());
     };
-    let kept = prune(all, Arc::clone(predicate))?;
-    let kept = all.iter().zip(kept).filter(|(_, kept)| *kept);
-    let kept: Vec<Arc<Segment>> = kept.map(|(segment, _)| Arc::clone(segment)).collect();
+    let kept = kept(all, predicate)?;
     // What may hold an event that is not meant is not whole.
     let partial = prune(&kept, unmet(predicate)?)?;
     let kept = kept.into_iter().zip(partial);
     Ok(kept.map(|(segment, partial)| Candidate { segment, is_whole: !partial }).collect())
+}
+
+/// The segments that no part of a condition rules out. One part is asked after the other, on
+/// what those before it kept; those on time come first, for they are the cheapest and rule
+/// out the most.
+fn kept(
+    all: &[Arc<Segment>],
+    predicate: &Arc<dyn PhysicalExpr>,
+) -> Result<Vec<Arc<Segment>>, QueryError> {
+    let mut parts = split_conjunction(predicate);
+    parts.sort_by_key(|part| !is_on_time(part));
+    let mut segments = all.to_vec();
+    for part in parts {
+        let mut kept = prune(&segments, Arc::clone(part))?.into_iter();
+        segments.retain(|_| kept.next().unwrap_or(true));
+    }
+    Ok(segments)
+}
+
+fn is_on_time(part: &Arc<dyn PhysicalExpr>) -> bool {
+    let times = ["occurred_at", "recorded_at"];
+    collect_columns(part).iter().all(|column| times.contains(&column.name()))
 }
 
 fn prune(
@@ -189,8 +210,7 @@ impl PruningStatistics for Known<'_> {
             .map(|value| value.try_as_str().flatten())
             .collect::<Option<HashSet<&str>>>()?;
         let held = self.segments.iter().map(|segment| {
-            let held = segment.tenants.keys().filter(|name| wanted.contains(name.as_str())).count();
-            match held {
+            match wanted.iter().filter(|name| segment.tenants.contains_key(**name)).count() {
                 0 => Some(false),
                 all if all == segment.tenants.len() => Some(true),
                 _ => None,

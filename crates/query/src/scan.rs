@@ -16,6 +16,8 @@ use auditlake_lake::{HotBatch, Snapshot};
 use auditlake_model::columns::at;
 use auditlake_model::filter::Filter;
 use auditlake_model::render::Render;
+use auditlake_model::scope::Scope;
+use auditlake_model::time::{day_of, day_start};
 use datafusion::execution::TaskContext;
 use datafusion::logical_expr::{Expr, lit};
 use datafusion::physical_plan::displayable;
@@ -26,8 +28,8 @@ use crate::engine::{BATCH_ROWS, Engine, batch_rows};
 use crate::error::QueryError;
 use crate::events::projected;
 use crate::ordered::{self, Ordered};
-use crate::predicate::{all_of, instant, of_filter, text};
-use crate::pruning::{Candidate, candidates};
+use crate::predicate::{instant, text};
+use crate::pruning::Candidate;
 use crate::stream::EventStream;
 use part::{Batches, PartsOfDays, Rendering};
 use unit::Planner;
@@ -68,7 +70,7 @@ impl std::fmt::Display for Order {
     }
 }
 
-/// A place in the order of time.
+/// A place in any order of events.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Position {
     /// When the event happened, in microseconds.
@@ -80,8 +82,10 @@ pub struct Position {
 }
 
 /// Which events, which of their columns, and in which order.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct ScanRequest {
+    /// The events that the caller may see; no other ever takes part.
+    pub scope: Scope,
     /// The events that are meant.
     pub filter: Filter,
     /// Positions of the columns to give, in this order; all if none.
@@ -90,7 +94,7 @@ pub struct ScanRequest {
     pub order: Order,
     /// How many at most.
     pub limit: Option<usize>,
-    /// Only events behind this one, in the order of time that is asked for.
+    /// Only events behind this one, in the order that is asked for.
     pub after: Option<Position>,
 }
 
@@ -103,6 +107,19 @@ impl Day {
 }
 
 impl ScanRequest {
+    /// All events of a scope.
+    #[must_use]
+    pub fn of(scope: Scope) -> Self {
+        Self {
+            scope,
+            filter: Filter::default(),
+            columns: None,
+            order: Order::default(),
+            limit: None,
+            after: None,
+        }
+    }
+
     /// The schema of the columns that are given.
     pub fn schema(&self) -> Result<SchemaRef, QueryError> {
         Ok(projected(self.columns.as_ref())?)
@@ -112,13 +129,19 @@ impl ScanRequest {
     /// whole: only a range of time or a tenant is left out.
     #[must_use]
     pub fn keeps_segment_order(&self) -> bool {
-        let narrowed = self.filter.terms.iter().any(|term| term.column != at::TENANT_ID);
-        self.lies_in_segment_order() && !narrowed && self.filter.contains.is_empty()
+        let (filter, scope) = (&self.filter, &self.scope);
+        let bounds = scope.bounds().map(|(column, _)| column);
+        let mut columns = filter.terms.iter().map(|term| term.column).chain(bounds);
+        self.lies_in_segment_order()
+            && columns.all(|column| column == at::TENANT_ID)
+            && filter.contains.is_empty()
+            && filter.conditions.is_empty()
     }
 
     /// One tenant's events lie in the order of time.
     fn lies_in_segment_order(&self) -> bool {
-        let of_tenant = || self.filter.exactly(at::TENANT_ID).is_some();
+        let (filter, scope) = (&self.filter, &self.scope);
+        let of_tenant = || filter.exactly(at::TENANT_ID).or(scope.exactly(at::TENANT_ID)).is_some();
         self.order == Order::Log || (self.order == Order::OldestFirst && of_tenant())
     }
 }
@@ -172,12 +195,9 @@ impl Engine {
     /// Plans a scan from the manifest alone: no segment is opened.
     pub fn plan(&self, snapshot: &Snapshot, request: &ScanRequest) -> Result<Plan, QueryError> {
         let state = self.session(snapshot, 1, BATCH_ROWS)?.state();
-        let condition = all_of(
-            of_filter(&request.filter)
-                .into_iter()
-                .chain(request.after.as_ref().map(|after| behind(after, request.order))),
-        );
-        let planner = Planner::new(&state, condition, request, self.footers(snapshot))?;
+        let after = request.after.as_ref().map(|after| behind(after, request.order));
+        let meant = self.meant(&request.scope, &request.filter)?.and(after);
+        let planner = Planner::new(&state, &meant, request, self.footers(snapshot))?;
         let days = days(snapshot, &planner, request.order)?;
         let segments = days.iter().flat_map(|day| &day.segments).map(|found| &found.segment);
         let task = self.session(snapshot, 1, batch_rows(segments))?.task_ctx();
@@ -235,23 +255,37 @@ struct Scan {
     snapshot: Snapshot,
 }
 
-/// Holds for events behind a position; the bound on time alone is for pruning.
+/// Holds for events behind a position; a bound on time alone, in front, is for pruning.
 fn behind(after: &Position, order: Order) -> Expr {
     let (time, tenant, seq) = (ident("occurred_at"), ident("tenant_id"), ident("seq"));
     let at = || instant(after.occurred_at_us);
     let name = || text(at::TENANT_ID, &after.tenant_id);
-    if order == Order::NewestFirst {
-        let same_time = tenant.clone().lt(name()).or(tenant.eq(name()).and(seq.lt(lit(after.seq))));
-        return time.clone().lt_eq(at()).and(time.lt(at()).or(same_time));
+    match order {
+        Order::Log => {
+            let day = day_of(after.occurred_at_us);
+            let (begins, ends) = (instant(day_start(day)), instant(day_start(day + 1)));
+            let same_time = time.clone().eq(at()).and(seq.gt(lit(after.seq)));
+            let of_tenant = tenant.clone().eq(name()).and(time.clone().gt(at()).or(same_time));
+            let of_day = tenant.gt(name()).or(of_tenant);
+            time.clone().gt_eq(begins).and(time.gt_eq(ends).or(of_day))
+        }
+        Order::OldestFirst => {
+            let of_tenant = tenant.clone().eq(name()).and(seq.gt(lit(after.seq)));
+            let same_time = tenant.gt(name()).or(of_tenant);
+            time.clone().gt_eq(at()).and(time.gt(at()).or(same_time))
+        }
+        Order::NewestFirst => {
+            let of_tenant = tenant.clone().eq(name()).and(seq.lt(lit(after.seq)));
+            let same_time = tenant.lt(name()).or(of_tenant);
+            time.clone().lt_eq(at()).and(time.lt(at()).or(same_time))
+        }
     }
-    let same_time = tenant.clone().gt(name()).or(tenant.eq(name()).and(seq.gt(lit(after.seq))));
-    time.clone().gt_eq(at()).and(time.gt(at()).or(same_time))
 }
 
 /// The days that may hold an answer, in the order asked for.
 fn days(snapshot: &Snapshot, planner: &Planner, order: Order) -> Result<VecDeque<Day>, QueryError> {
     let mut days: BTreeMap<i32, Day> = BTreeMap::new();
-    for found in candidates(snapshot, planner.predicate())? {
+    for found in planner.candidates(snapshot)? {
         days.entry(found.segment.day).or_default().segments.push(found);
     }
     for hot in snapshot.hot() {

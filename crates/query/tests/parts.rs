@@ -15,12 +15,10 @@ use auditlake_model::columns::{COLUMNS, Kind, at};
 use auditlake_model::filter::Filter;
 use auditlake_model::layout::RowGroup;
 use auditlake_model::render::{Made, Render};
+use auditlake_model::scope::Scope;
 use auditlake_query::{Engine, EngineConfig, Order, Position, ScanRequest};
 use futures::{StreamExt, TryStreamExt};
-use lake::{Sealing, TestLake};
-
-const SEALINGS: [Sealing; 4] =
-    [Sealing::Hot, Sealing::Segments, Sealing::Compacted, Sealing::HalfAndHalf];
+use lake::{SEALINGS, Sealing, TestLake};
 
 /// What comes of a batch or of a row group that is copied.
 #[derive(Debug, PartialEq)]
@@ -69,11 +67,12 @@ fn engine() -> Engine {
 }
 
 fn filter(pairs: &[(&str, &str)]) -> Filter {
-    let mut filter = Filter::default();
-    for (name, value) in pairs {
-        filter.add(name, value).unwrap();
-    }
-    filter
+    Filter::of(pairs.iter().copied()).unwrap()
+}
+
+/// Every event that a filter means.
+fn meant(filter: Filter) -> ScanRequest {
+    ScanRequest { filter, ..ScanRequest::of(Scope::everything()) }
 }
 
 /// What came of a request, by so many renderers.
@@ -117,14 +116,14 @@ fn rendered(came: &[Came]) -> usize {
 
 #[tokio::test]
 async fn many_renderers_see_what_one_sees() {
-    let mut lakes = vec![TestLake::with_equal_times(4000).await];
+    let mut lakes = vec![TestLake::with_equal_times(4000, Sealing::HalfAndHalf).await];
     for sealing in SEALINGS {
         lakes.push(TestLake::new(4000, sealing).await);
     }
     for lake in lakes {
         for order in [Order::Log, Order::OldestFirst, Order::NewestFirst] {
             for limit in [None, Some(1700)] {
-                let request = ScanRequest { order, limit, ..ScanRequest::default() };
+                let request = ScanRequest { order, limit, ..ScanRequest::of(Scope::everything()) };
                 let one = events(came(&lake.snapshot(), &request, 1, None).await);
                 let many = events(came(&lake.snapshot(), &request, 5, None).await);
                 assert_eq!(one.len(), limit.unwrap_or(4000));
@@ -141,21 +140,21 @@ async fn only_row_groups_that_are_meant_whole_are_copied() {
     let snapshot = lake.snapshot();
     let days: Vec<usize> =
         snapshot.segments().iter().map(|segment| segment.rows as usize).collect();
-    let all = ScanRequest::default();
+    let all = ScanRequest::of(Scope::everything());
     assert_eq!(copied(&came(&snapshot, &all, 3, Some(1)).await), days);
     assert_eq!(copied(&came(&snapshot, &all, 3, Some(days[0] + 1)).await), [0; 0][..]);
 
     // From the middle of the first day on: the others are whole.
     let (first, last) = snapshot.segments()[0].occurred_us();
     let middle = auditlake_model::time::format_rfc3339(first.midpoint(last));
-    let from = ScanRequest { filter: filter(&[("from", &middle)]), ..ScanRequest::default() };
+    let from = meant(filter(&[("from", &middle)]));
     let some = came(&snapshot, &from, 3, Some(1)).await;
     assert_eq!(copied(&some), days[1..]);
     let rest = rendered(&some);
     assert_eq!(rest + days[1..].iter().sum::<usize>(), lake.places_where(&from.filter).len());
 
     // Types that some events of every day have: nothing is meant whole.
-    let types = ScanRequest { filter: filter(&[("type", "user.*")]), ..ScanRequest::default() };
+    let types = meant(filter(&[("type", "user.*")]));
     let came = came(&snapshot, &types, 3, Some(1)).await;
     assert_eq!(copied(&came), [0; 0][..]);
     assert_eq!(rendered(&came), lake.places_where(&types.filter).len());
@@ -166,7 +165,8 @@ async fn only_row_groups_that_are_meant_whole_are_copied() {
 async fn dictionaries_come_as_they_lie_in_a_segment() {
     let lake = TestLake::new(40_000, Sealing::Compacted).await;
     let engine = engine();
-    let stream = engine.scan(&lake.snapshot(), &ScanRequest::default()).await.unwrap();
+    let all = ScanRequest::of(Scope::everything());
+    let stream = engine.scan(&lake.snapshot(), &all).await.unwrap();
     let batches: Vec<RecordBatch> = stream.try_collect().await.unwrap();
     // The first day has more rows than a batch, and one row group.
     let first_day = usize::try_from(lake.snapshot().segments()[0].rows).unwrap();
@@ -190,13 +190,15 @@ async fn dictionaries_come_as_they_lie_in_a_segment() {
 /// A cast would decode a dictionary for every row.
 #[tokio::test]
 async fn nothing_in_a_plan_casts_a_column() {
-    let filters: [&[(&str, &str)]; 6] = [
+    let filters: [&[(&str, &str)]; 8] = [
         &[],
         &[("tenant_id", "acme"), ("type", "user.*")],
         &[("outcome", "denied,failure"), ("actor_id", "!a,!b*"), ("target_id", "x")],
         &[("from", "2026-01-01"), ("ip", "10.0.0.0/8")],
         &[("policy_result", "deny"), ("ip", "10.0.0.1"), ("tool", "!k8s.*")],
         &[("q", "needle")],
+        &[("where", "type = 'user.signed_in' AND outcome <> 'denied' AND seq > 5")],
+        &[("where", "occurred_at >= '2026-01-02' OR actor_kind IS NULL")],
     ];
     let engine = engine();
     for sealing in SEALINGS {
@@ -208,9 +210,9 @@ async fn nothing_in_a_plan_casts_a_column() {
                     tenant_id: "acme".to_owned(),
                     seq: 7,
                 };
-                let after = (order == Order::NewestFirst).then_some(after);
-                let filter = filter(pairs);
-                let request = ScanRequest { filter, order, after, ..ScanRequest::default() };
+                let scope = Scope::everything().within(at::TENANT_ID, "acme");
+                let (filter, after) = (filter(pairs), Some(after));
+                let request = ScanRequest { filter, order, after, ..ScanRequest::of(scope) };
                 let plan = engine.plan(&lake.snapshot(), &request).unwrap().explain().unwrap();
                 assert!(!plan.to_lowercase().contains("cast"), "{pairs:?}: {plan}");
             }
@@ -223,11 +225,12 @@ async fn nothing_in_a_plan_casts_a_column() {
 async fn sql_gives_the_types_of_the_table() {
     let (lake, engine) = (TestLake::new(1000, Sealing::HalfAndHalf).await, engine());
     let question = "SELECT * FROM events WHERE type LIKE 'user.%' AND tenant_id <> 'x'";
-    let stream = engine.sql(&lake.snapshot(), &format!("EXPLAIN ANALYZE {question}")).await;
+    let (snapshot, all) = (lake.snapshot(), Scope::everything());
+    let stream = engine.sql(&snapshot, &all, &format!("EXPLAIN ANALYZE {question}")).await;
     let lines: Vec<RecordBatch> = stream.unwrap().try_collect().await.unwrap();
     let text = arrow::util::pretty::pretty_format_batches(&lines).unwrap().to_string();
     assert!(!text.to_lowercase().contains("cast"), "{text}");
-    let stream = engine.sql(&lake.snapshot(), question).await.unwrap();
+    let stream = engine.sql(&snapshot, &all, question).await.unwrap();
     let answer: Vec<RecordBatch> = stream.try_collect().await.unwrap();
     for (field, column) in answer[0].schema().fields().iter().zip(&COLUMNS) {
         assert_eq!(*field.data_type(), column.data_type(), "{}", column.name);

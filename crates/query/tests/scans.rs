@@ -11,28 +11,33 @@ use arrow::datatypes::{DataType, TimestampMicrosecondType, UInt64Type};
 use auditlake_lake::Snapshot;
 use auditlake_model::columns::{COLUMNS, at, index_of};
 use auditlake_model::filter::Filter;
+use auditlake_model::scope::Scope;
 use auditlake_query::{Engine, EngineConfig, Order, Position, QueryError, ScanRequest};
 use futures::TryStreamExt;
-use lake::{Sealing, TestLake};
+use lake::{Place, SEALINGS, Sealing, TestLake};
 
 fn engine() -> Engine {
     Engine::new(EngineConfig::default()).unwrap()
 }
 
 fn filter(pairs: &[(&str, &str)]) -> Filter {
-    let mut filter = Filter::default();
-    for (name, value) in pairs {
-        filter.add(name, value).unwrap();
-    }
-    filter
+    Filter::of(pairs.iter().copied()).unwrap()
 }
 
 async fn scan(snapshot: &Snapshot, request: &ScanRequest) -> Vec<RecordBatch> {
     engine().scan(snapshot, request).await.unwrap().try_collect().await.unwrap()
 }
 
-/// Time, tenant and seq of each event.
-fn places(batches: &[RecordBatch]) -> Vec<(i64, String, u64)> {
+fn all() -> ScanRequest {
+    ScanRequest::of(Scope::everything())
+}
+
+/// The answer to an SQL statement over every event.
+async fn sql(snapshot: &Snapshot, statement: &str) -> Result<Vec<RecordBatch>, QueryError> {
+    engine().sql(snapshot, &Scope::everything(), statement).await?.try_collect().await
+}
+
+fn places(batches: &[RecordBatch]) -> Vec<Place> {
     let rows = batches.iter().flat_map(|batch| {
         let times = batch.column_by_name("occurred_at").unwrap();
         let tenants =
@@ -52,9 +57,6 @@ fn places(batches: &[RecordBatch]) -> Vec<(i64, String, u64)> {
     rows.collect()
 }
 
-const SEALINGS: [Sealing; 4] =
-    [Sealing::Hot, Sealing::Segments, Sealing::Compacted, Sealing::HalfAndHalf];
-
 #[tokio::test]
 async fn every_order_is_the_same_however_events_lie() {
     for sealing in SEALINGS {
@@ -69,7 +71,7 @@ async fn every_order_is_the_same_however_events_lie() {
                 Order::OldestFirst => expected.sort(),
                 Order::NewestFirst => expected.reverse(),
             }
-            let found = scan(&snapshot, &ScanRequest { order, ..ScanRequest::default() }).await;
+            let found = scan(&snapshot, &ScanRequest { order, ..all() }).await;
             assert!(places(&found) == expected, "{sealing:?} {order}");
         }
         lake.close().await;
@@ -78,25 +80,43 @@ async fn every_order_is_the_same_however_events_lie() {
 
 #[tokio::test]
 async fn limits_and_positions_walk_through_everything_once() {
-    let lake = TestLake::with_equal_times(500).await;
-    let snapshot = lake.snapshot();
-    for order in [Order::OldestFirst, Order::NewestFirst] {
-        let (mut walked, mut after) = (Vec::new(), None);
-        loop {
-            let request = ScanRequest {
-                order,
-                limit: Some(7),
-                after: after.clone(),
-                ..ScanRequest::default()
-            };
-            let page = places(&scan(&snapshot, &request).await);
-            assert!(page.len() <= 7);
-            let Some((time, tenant, seq)) = page.last().cloned() else { break };
-            after = Some(Position { occurred_at_us: time, tenant_id: tenant, seq });
-            walked.extend(page);
+    let engine = engine();
+    for sealing in SEALINGS {
+        let lake = TestLake::with_equal_times(200, sealing).await;
+        let snapshot = lake.snapshot();
+        for order in [Order::Log, Order::OldestFirst, Order::NewestFirst] {
+            let (mut walked, mut after) = (Vec::new(), None);
+            loop {
+                let request = ScanRequest { order, limit: Some(7), after: after.clone(), ..all() };
+                let page = engine.scan(&snapshot, &request).await.unwrap();
+                let page = places(&page.try_collect::<Vec<_>>().await.unwrap());
+                assert!(page.len() <= 7);
+                let Some((time, tenant, seq)) = page.last().cloned() else { break };
+                after = Some(Position { occurred_at_us: time, tenant_id: tenant, seq });
+                walked.extend(page);
+            }
+            let whole = places(&scan(&snapshot, &ScanRequest { order, ..all() }).await);
+            assert_eq!(whole.len(), 200);
+            assert!(walked == whole, "{sealing:?} {order}");
         }
-        let whole = scan(&snapshot, &ScanRequest { order, ..ScanRequest::default() }).await;
-        assert!(walked == places(&whole), "{order}");
+        lake.close().await;
+    }
+}
+
+#[tokio::test]
+async fn a_scan_of_one_tenant_goes_on_behind_a_position() {
+    let lake = TestLake::with_equal_times(200, Sealing::HalfAndHalf).await;
+    let scope = Scope::everything().within(at::TENANT_ID, "t2");
+    for order in [Order::Log, Order::OldestFirst, Order::NewestFirst] {
+        let whole = ScanRequest { order, ..ScanRequest::of(scope.clone()) };
+        let whole = places(&scan(&lake.snapshot(), &whole).await);
+        assert_eq!(whole.len(), 50);
+        for (index, (time, tenant, seq)) in whole.iter().enumerate().step_by(7) {
+            let after = Position { occurred_at_us: *time, tenant_id: tenant.clone(), seq: *seq };
+            let rest = ScanRequest { order, after: Some(after), ..ScanRequest::of(scope.clone()) };
+            let rest = places(&scan(&lake.snapshot(), &rest).await);
+            assert!(rest == whole[index + 1..], "{order} behind {index}");
+        }
     }
     lake.close().await;
 }
@@ -120,7 +140,7 @@ async fn filters_select_what_they_say() {
             &[("tenant_id", "nobody")],
         ] {
             let filter = filter(pairs);
-            let request = ScanRequest { filter: filter.clone(), ..ScanRequest::default() };
+            let request = ScanRequest { filter: filter.clone(), ..all() };
             let found = places(&scan(&snapshot, &request).await);
             let mut expected = lake.places_where(&filter);
             expected.sort_by_key(|(time, tenant, seq)| {
@@ -141,11 +161,8 @@ async fn filters_select_what_they_say() {
 async fn columns_come_as_asked_and_stay_dictionaries() {
     let lake = TestLake::new(500, Sealing::HalfAndHalf).await;
     let columns = ["data", "type", "id"].map(|name| index_of(name).unwrap()).to_vec();
-    let request = ScanRequest {
-        columns: Some(columns),
-        filter: filter(&[("outcome", "success")]),
-        ..ScanRequest::default()
-    };
+    let request =
+        ScanRequest { columns: Some(columns), filter: filter(&[("outcome", "success")]), ..all() };
     let found = scan(&lake.snapshot(), &request).await;
     for batch in &found {
         let names: Vec<_> = batch.schema().fields().iter().map(|f| f.name().clone()).collect();
@@ -162,8 +179,8 @@ async fn explain_shows_pruned_files_and_the_filter_in_the_scan() {
     let engine = Engine::new(EngineConfig { partitions: 2, ..EngineConfig::default() }).unwrap();
     let sql = "EXPLAIN SELECT id FROM events WHERE occurred_at >= TIMESTAMP '2026-01-02T00:00:00Z' \
                AND occurred_at < TIMESTAMP '2026-01-03T00:00:00Z' AND type = 'user.signed_in'";
-    let answer: Vec<RecordBatch> =
-        engine.sql(&lake.snapshot(), sql).await.unwrap().try_collect().await.unwrap();
+    let answer = engine.sql(&lake.snapshot(), &Scope::everything(), sql).await.unwrap();
+    let answer: Vec<RecordBatch> = answer.try_collect().await.unwrap();
     let plan = answer[0].column(1).as_string::<i32>();
     let plan = plan.value(plan.len() - 1);
     // Names of segments are random; all else is golden.
@@ -187,7 +204,7 @@ async fn explain_shows_pruned_files_and_the_filter_in_the_scan() {
 async fn sql_only_reads() {
     let lake = TestLake::new(100, Sealing::Segments).await;
     let snapshot = lake.snapshot();
-    for sql in [
+    for statement in [
         "CREATE TABLE t (a INT)",
         "CREATE EXTERNAL TABLE t STORED AS CSV LOCATION '/etc/passwd'",
         "INSERT INTO events SELECT * FROM events",
@@ -199,9 +216,9 @@ async fn sql_only_reads() {
         "SELECT * FROM nowhere",
         "SELEC 1",
     ] {
-        match engine().sql(&snapshot, sql).await {
+        match sql(&snapshot, statement).await {
             Err(QueryError::Invalid(_)) => {}
-            other => panic!("{sql}: {other:?}"),
+            other => panic!("{statement}: {other:?}"),
         }
     }
     lake.close().await;
@@ -210,9 +227,8 @@ async fn sql_only_reads() {
 #[tokio::test]
 async fn sql_counts_what_scans_give() {
     let lake = TestLake::new(2000, Sealing::HalfAndHalf).await;
-    let sql = "SELECT tenant_id, count(*), max(seq) FROM events GROUP BY tenant_id";
-    let answer: Vec<RecordBatch> =
-        engine().sql(&lake.snapshot(), sql).await.unwrap().try_collect().await.unwrap();
+    let statement = "SELECT tenant_id, count(*), max(seq) FROM events GROUP BY tenant_id";
+    let answer = sql(&lake.snapshot(), statement).await.unwrap();
     let counted: i64 = answer
         .iter()
         .flat_map(|batch| {
@@ -232,7 +248,7 @@ async fn a_query_beyond_its_memory_is_refused_not_killed() {
         ..EngineConfig::default()
     })
     .unwrap();
-    let request = ScanRequest { order: Order::NewestFirst, ..ScanRequest::default() };
+    let request = ScanRequest { order: Order::NewestFirst, ..all() };
     let outcome: Result<Vec<RecordBatch>, QueryError> =
         engine.scan(&lake.snapshot(), &request).await.unwrap().try_collect().await;
     assert!(matches!(outcome, Err(QueryError::Resources(_))), "{outcome:?}");

@@ -10,12 +10,14 @@ use auditlake_export::{Compression, CsvOptions, Encoder, Format, Options, Totals
 use auditlake_lake::Snapshot;
 use auditlake_model::columns;
 use auditlake_model::filter::Filter;
+use auditlake_model::scope::Scope;
 use auditlake_query::{Engine, ScanRequest};
 use bytes::Bytes;
 use futures::TryStreamExt;
 use serde_json::json;
 
 use crate::args::ExportArgs;
+use crate::output::say;
 use crate::progress;
 use crate::settings::Settings;
 
@@ -36,8 +38,7 @@ pub(crate) async fn run(settings: &Settings, arguments: &ExportArgs) -> anyhow::
         let Totals { rows, bytes, copied_bytes } = totals;
         Done { bytes, rows: Some(rows), copied_bytes: Some(copied_bytes) }
     };
-    report(arguments, &totals, started);
-    Ok(())
+    Ok(report(arguments, &totals, started)?)
 }
 
 /// What is known of a finished export; of a server's only how long it is.
@@ -48,7 +49,7 @@ struct Done {
     copied_bytes: Option<u64>,
 }
 
-fn report(arguments: &ExportArgs, done: &Done, started: Instant) {
+fn report(arguments: &ExportArgs, done: &Done, started: Instant) -> std::io::Result<()> {
     let Done { bytes, rows, copied_bytes } = *done;
     let to = arguments.output.as_ref().map(|path| path.display().to_string());
     let text = if arguments.json {
@@ -60,9 +61,12 @@ fn report(arguments: &ExportArgs, done: &Done, started: Instant) {
         format!("exported {rows}{size} in {}", progress::seconds(started.elapsed()))
     };
     match to {
-        Some(to) if !arguments.json => println!("{text} to {to}"),
-        Some(_) => println!("{text}"),
-        None => eprintln!("{text}"),
+        Some(to) if !arguments.json => say!("{text} to {to}"),
+        Some(_) => say!("{text}"),
+        None => {
+            eprintln!("{text}");
+            Ok(())
+        }
     }
 }
 
@@ -92,13 +96,11 @@ fn options(arguments: &ExportArgs) -> anyhow::Result<Options> {
 }
 
 fn request(arguments: &ExportArgs) -> anyhow::Result<ScanRequest> {
-    let mut filter = Filter::default();
-    for (name, value) in arguments.filter.pairs() {
-        filter.add(name, value)?;
-    }
+    let filter = Filter::of(arguments.filter.pairs())?;
     let columns = arguments.columns.as_deref().map(columns::parse_list).transpose()?;
     let (order, limit) = (arguments.order, arguments.limit);
-    Ok(ScanRequest { filter, columns, order, limit, after: None })
+    // Whoever reads the lake's files sees every tenant anyway.
+    Ok(ScanRequest { filter, columns, order, limit, ..ScanRequest::of(Scope::everything()) })
 }
 
 /// Encodes an answer into the target; the memory it takes does not depend on the rows.

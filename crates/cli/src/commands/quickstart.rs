@@ -7,12 +7,14 @@ use std::time::Instant;
 
 use auditlake_export::{Compression, CsvOptions, Format, Options};
 use auditlake_model::sample::{Sample, SampleConfig};
+use auditlake_model::scope::Scope;
 use auditlake_query::ScanRequest;
 use tokio::sync::mpsc;
 
 use super::export::{Target, write};
 use super::import::{append_lines, finish};
 use crate::args::QuickstartArgs;
+use crate::output::say;
 use crate::progress;
 use crate::settings::Settings;
 
@@ -22,13 +24,13 @@ const BATCH: usize = 8192;
 pub(crate) async fn run(settings: &Settings, arguments: &QuickstartArgs) -> anyhow::Result<()> {
     fill(settings, arguments).await?;
     export_all(settings).await?;
-    println!();
-    println!(
+    say!("")?;
+    say!(
         "try    auditlake sql \"SELECT type, count(*) FROM events GROUP BY type ORDER BY 2 DESC\""
-    );
-    println!("       auditlake export --type 'admin.*' -o admin.csv");
-    println!("       auditlake status");
-    println!();
+    )?;
+    say!("       auditlake export --type 'admin.*' -o admin.csv")?;
+    say!("       auditlake status")?;
+    say!("")?;
     if arguments.no_serve { Ok(()) } else { super::serve::run(settings).await }
 }
 
@@ -62,7 +64,7 @@ async fn fill(settings: &Settings, arguments: &QuickstartArgs) -> anyhow::Result
     if let Some(lake) = Arc::into_inner(lake) {
         finish(lake).await?;
     }
-    println!(
+    say!(
         "lake      {}: {} events ({} were there already) from {} of NDJSON in {}, {}",
         settings.lake,
         progress::count(accepted),
@@ -70,7 +72,7 @@ async fn fill(settings: &Settings, arguments: &QuickstartArgs) -> anyhow::Result
         progress::size(bytes),
         progress::seconds(started.elapsed()),
         progress::rate(accepted + duplicates, started),
-    );
+    )?;
     Ok(())
 }
 
@@ -88,10 +90,10 @@ async fn export_all(settings: &Settings) -> anyhow::Result<()> {
         let options =
             Options { format, compression: Compression::None, csv: CsvOptions::default() };
         let mut target = Target::open(Some(&path))?;
-        let request = ScanRequest::default();
+        let request = ScanRequest::of(Scope::everything());
         let totals = write(&engine, &snapshot, &request, options, &mut target).await?;
         target.publish()?;
-        println!(
+        say!(
             "{:<9} {}: {} events, {} in {}, {}",
             format.to_string(),
             path.display(),
@@ -99,7 +101,7 @@ async fn export_all(settings: &Settings) -> anyhow::Result<()> {
             progress::size(totals.bytes),
             progress::seconds(started.elapsed()),
             progress::rate(totals.rows, started),
-        );
+        )?;
     }
     Ok(())
 }

@@ -5,6 +5,7 @@ use std::io::{BufRead, IsTerminal, Write};
 use arrow::array::RecordBatch;
 use arrow::util::pretty::pretty_format_batches;
 use auditlake_lake::LakeReader;
+use auditlake_model::scope::Scope;
 use auditlake_query::Engine;
 use futures::TryStreamExt;
 
@@ -66,7 +67,7 @@ async fn answer(
     format: SqlFormat,
 ) -> anyhow::Result<()> {
     let snapshot = reader.snapshot().await?;
-    let mut batches = engine.sql(&snapshot, statement).await?;
+    let mut batches = engine.sql(&snapshot, &Scope::everything(), statement).await?;
     let mut out = std::io::stdout();
     match format {
         SqlFormat::Table => {

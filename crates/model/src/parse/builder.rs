@@ -11,6 +11,7 @@ use arrow::array::{ArrayRef, StringArray};
 use arrow::datatypes::Int32Type;
 
 use super::event::{Event, Fault};
+use super::{OTHER_TENANT, TenantRule};
 use crate::columns::{CLASSIFICATIONS, COLUMNS, Kind, MAX_DATA_BYTES, OUTCOMES, at};
 use crate::draft::Draft;
 use crate::text::{escape_into, minify_inside, minify_into};
@@ -71,12 +72,18 @@ impl Builder {
     pub(super) fn append(
         &mut self,
         mut event: Event<'_>,
-        default_tenant: Option<&str>,
+        rule: TenantRule<'_>,
         id: impl FnOnce() -> String,
     ) -> Result<(), Fault> {
         event.text[at::ID].get_or_insert_with(|| Cow::Owned(id()));
-        if let (None, Some(tenant)) = (&event.text[at::TENANT_ID], default_tenant) {
-            event.text[at::TENANT_ID] = Some(Cow::Owned(tenant.to_owned()));
+        match (rule, event.text[at::TENANT_ID].as_deref()) {
+            (TenantRule::Only(tenant), Some(named)) if named != tenant => {
+                return Err(Fault::at(COLUMNS[at::TENANT_ID].name, OTHER_TENANT));
+            }
+            (TenantRule::Default(tenant) | TenantRule::Only(tenant), None) => {
+                event.text[at::TENANT_ID] = Some(Cow::Owned(tenant.to_owned()));
+            }
+            _ => {}
         }
         self.append_sealed(event)
     }

@@ -6,7 +6,7 @@ use auditlake_model::ModelError;
 use auditlake_model::env::Environment;
 use auditlake_model::error::Rejection;
 use auditlake_model::id::FreshIds;
-use auditlake_model::parse::{ParseOptions, Parsed, UnknownKeys, parse_events};
+use auditlake_model::parse::{ParseOptions, Parsed, TenantRule, UnknownKeys, parse_events};
 
 const MEMBERS: [(&str, &str); 4] = [
     ("id", r#""a""#),
@@ -39,7 +39,7 @@ pub(crate) fn parse(
 ) -> Result<Parsed, ModelError> {
     let environment = Environment::system();
     let ids = &mut FreshIds(&environment);
-    parse_events(body, &mut ParseOptions { unknown, default_tenant: None, partial, ids })
+    parse_events(body, &mut ParseOptions { unknown, tenant: TenantRule::Named, partial, ids })
 }
 
 pub(crate) fn rejection(body: &[u8], unknown: UnknownKeys) -> Rejection {

@@ -16,7 +16,6 @@ use super::{Day, Scan};
 use crate::error::QueryError;
 use crate::events::RowGroupPart;
 use crate::ordered::{Outlet, Parts, Stopped, Worker};
-use crate::pruning::row_groups;
 
 /// Rows of a part at most. What is made of a part may have to wait for the one in front of it,
 /// and with larger ones a thread would wait for room meanwhile; of smaller ones more pages
@@ -51,7 +50,7 @@ impl Parts for PartsOfDays {
             match self.scan.alone(&day) {
                 Some(segment) if self.splits && segment.rows > PART_ROWS as u64 => {
                     let footer = self.scan.planner.footers().of(segment).await?;
-                    for (index, is_whole) in row_groups(&footer, self.scan.planner.predicate())? {
+                    for (index, is_whole) in self.scan.planner.row_groups(&footer)? {
                         for group in parts_of(&footer, index) {
                             let segment = Arc::clone(segment);
                             self.ready.push_back(Part::RowGroup { segment, group, is_whole });
@@ -186,7 +185,7 @@ impl<R: Render> Rendering<R> {
         let scan = Arc::clone(&self.scan);
         let footer = scan.planner.footers().of(segment).await?;
         let groups = footer.num_row_groups();
-        for (index, is_whole) in row_groups(&footer, scan.planner.predicate())? {
+        for (index, is_whole) in scan.planner.row_groups(&footer)? {
             let rows = rows_of(&footer, index);
             if is_whole && rows >= from_rows && rows <= self.left {
                 let group = scan.copy(segment, &footer, index).await?;

@@ -6,25 +6,27 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use arrow::compute::SortOptions;
 use arrow::datatypes::Schema;
-use auditlake_lake::Segment;
-use auditlake_model::columns::{COLUMNS, schema};
-use datafusion::common::{DFSchema, Result};
+use auditlake_lake::{Segment, Snapshot};
+use auditlake_model::columns::COLUMNS;
+use datafusion::common::Result;
 use datafusion::execution::SessionState;
-use datafusion::logical_expr::Expr;
+use datafusion::parquet::file::metadata::ParquetMetaData;
 use datafusion::physical_expr::expressions::col;
-use datafusion::physical_expr::{LexOrdering, PhysicalExpr, PhysicalSortExpr};
+use datafusion::physical_expr::{LexOrdering, PhysicalSortExpr};
 use datafusion::physical_plan::ExecutionPlan;
 use datafusion::physical_plan::coalesce_partitions::CoalescePartitionsExec;
 use datafusion::physical_plan::empty::EmptyExec;
-use datafusion::physical_plan::filter::FilterExec;
-use datafusion::physical_plan::projection::ProjectionExec;
 use datafusion::physical_plan::sorts::sort::SortExec;
 use datafusion::physical_plan::sorts::sort_preserving_merge::SortPreservingMergeExec;
 use datafusion::physical_plan::union::UnionExec;
 
 use super::{Day, Order, ScanRequest, TIME_ORDER};
-use crate::events::{Condition, Files, RowGroupPart, hot_scan, segment_order};
+use crate::engine::{BATCH_ROWS, batch_rows};
+use crate::error::QueryError;
+use crate::events::{Condition, Files, RowGroupPart, hot_scan, narrowed, projected, segment_order};
 use crate::footers::Footers;
+use crate::meant::{Meant, Steps};
+use crate::pruning::{Candidate, row_groups};
 
 /// A limit up to which the first rows are kept in memory rather than sorted with the rest.
 const KEPT_ROWS: usize = 10_000;
@@ -36,10 +38,8 @@ const SELECTIVE: u64 = 8;
 pub(super) struct Planner {
     /// Positions of the columns that are read: those given, filtered and sorted by.
     read: Vec<usize>,
-    /// The condition over the event's columns, for pruning.
-    pruning: Option<Arc<dyn PhysicalExpr>>,
-    /// The condition over the columns that are read.
-    condition: Option<Arc<dyn PhysicalExpr>>,
+    /// Which events are meant.
+    steps: Steps,
     /// Positions, among those read, of the columns that are given.
     given: Vec<usize>,
     /// Over the columns that are read.
@@ -55,23 +55,16 @@ pub(super) struct Planner {
 impl Planner {
     pub(super) fn new(
         state: &SessionState,
-        condition: Option<Expr>,
+        meant: &Meant,
         request: &ScanRequest,
         footers: Footers,
     ) -> Result<Self> {
         let given: Vec<usize> =
             request.columns.clone().unwrap_or_else(|| (0..COLUMNS.len()).collect());
-        let filtered = condition.as_ref().map(Expr::column_refs).unwrap_or_default();
-        let filtered = filtered.iter().filter_map(|column| schema().index_of(&column.name).ok());
         let read: BTreeSet<usize> =
-            given.iter().copied().chain(filtered).chain(TIME_ORDER).collect();
+            given.iter().copied().chain(meant.columns()).chain(TIME_ORDER).collect();
         let read: Vec<usize> = read.into_iter().collect();
-        let narrow = schema().project(&read)?;
-        let over = |schema: &Schema| {
-            let columns = DFSchema::try_from(schema.clone())?;
-            let condition = condition.clone();
-            condition.map(|expr| state.create_physical_expr(expr, &columns)).transpose()
-        };
+        let narrow = projected(Some(&read))?;
         let is_segment_order = request.lies_in_segment_order();
         let order = if is_segment_order {
             segment_order(&narrow)?
@@ -83,24 +76,27 @@ impl Planner {
         })?;
         let given = given.iter().filter_map(|column| read.iter().position(|at| at == column));
         let given = given.collect();
-        let (pruning, condition) = (over(&schema())?, over(&narrow)?);
+        let steps = meant.over(state, &narrow)?;
         let (seen_rows, meant_rows) = (AtomicU64::new(0), AtomicU64::new(0));
-        Ok(Self {
-            given,
-            pruning,
-            condition,
-            order,
-            is_segment_order,
-            read,
-            footers,
-            seen_rows,
-            meant_rows,
-        })
+        Ok(Self { given, steps, order, is_segment_order, read, footers, seen_rows, meant_rows })
     }
 
-    /// The condition over the event's columns, for pruning.
-    pub(super) fn predicate(&self) -> Option<&Arc<dyn PhysicalExpr>> {
-        self.pruning.as_ref()
+    /// The segments of a snapshot that may hold an answer.
+    pub(super) fn candidates(&self, snapshot: &Snapshot) -> Result<Vec<Candidate>, QueryError> {
+        self.steps.candidates(snapshot)
+    }
+
+    /// Of a segment's row groups, those that may hold an answer, each with whether all its
+    /// events are known to be meant.
+    pub(super) fn row_groups(
+        &self,
+        footer: &ParquetMetaData,
+    ) -> Result<Vec<(usize, bool)>, QueryError> {
+        let mut groups = row_groups(footer, self.steps.pruning.as_ref())?;
+        if !self.steps.can_be_proven() {
+            groups.iter_mut().for_each(|(_, is_whole)| *is_whole = false);
+        }
+        Ok(groups)
     }
 
     /// The footers of the segments.
@@ -125,9 +121,9 @@ impl Planner {
         group: &RowGroupPart,
         is_whole: bool,
     ) -> Result<Arc<dyn ExecutionPlan>> {
-        let files = self.files(is_whole);
-        let group = files.row_group(segment, group)?;
-        self.projected(if is_whole { group } else { self.filtered(group)? })
+        let plan = self.files(is_whole).row_group(segment, group)?;
+        let plan = if is_whole { plan } else { self.steps.filtered(plan, segment.batch_rows())? };
+        narrowed(plan, &self.given)
     }
 
     /// The plan of one day, of one partition, giving at most `limit` rows.
@@ -139,23 +135,27 @@ impl Planner {
             let segments: Vec<_> =
                 day.segments.iter().map(|found| Arc::clone(&found.segment)).collect();
             let sealed = self.files(is_whole).ordered(&segments)?;
-            let sealed = if is_whole { sealed } else { self.filtered(sealed)? };
+            let sealed = if is_whole {
+                sealed
+            } else {
+                self.steps.filtered(sealed, batch_rows(&segments))?
+            };
             inputs.push(if self.is_segment_order { sealed } else { self.sorted(sealed, fetch) });
         }
         if !day.hot.is_empty() {
             let hot = day.hot.iter().map(|hot| hot.batch.clone()).collect();
-            let hot = self.filtered(hot_scan(hot, Some(&self.read))?)?;
+            let hot = self.steps.filtered(hot_scan(hot, Some(&self.read))?, BATCH_ROWS)?;
             inputs.push(self.sorted(hot, fetch));
         }
         if inputs.is_empty() {
-            return Ok(Arc::new(EmptyExec::new(Arc::new(schema().project(&self.read)?))));
+            return Ok(Arc::new(EmptyExec::new(projected(Some(&self.read))?)));
         }
         let mut plan = UnionExec::try_new(inputs)?;
         if plan.properties().output_partitioning().partition_count() > 1 {
             plan =
                 Arc::new(SortPreservingMergeExec::new(self.order.clone(), plan).with_fetch(fetch));
         }
-        self.projected(plan)
+        narrowed(plan, &self.given)
     }
 
     /// Notes how many of a part's rows were meant.
@@ -174,19 +174,12 @@ impl Planner {
 
     /// Scans of the columns that are read; where all events are meant, nothing is pruned.
     fn files(&self, is_whole: bool) -> Files<'_> {
-        let condition = match &self.pruning {
+        let condition = match &self.steps.pruning {
             Some(pruning) if !is_whole && self.is_selective() => Condition::Filters(pruning),
             Some(pruning) if !is_whole => Condition::Prunes(pruning),
             _ => Condition::None,
         };
         Files { footers: &self.footers, projection: Some(&self.read), condition }
-    }
-
-    fn filtered(&self, input: Arc<dyn ExecutionPlan>) -> Result<Arc<dyn ExecutionPlan>> {
-        Ok(match &self.condition {
-            Some(condition) => Arc::new(FilterExec::try_new(Arc::clone(condition), input)?),
-            None => input,
-        })
     }
 
     fn sorted(
@@ -204,19 +197,6 @@ impl Planner {
         // itself is held by whoever walks the days.
         let fetch = fetch.filter(|rows| *rows <= KEPT_ROWS);
         Arc::new(SortExec::new(self.order.clone(), input).with_fetch(fetch))
-    }
-
-    fn projected(&self, input: Arc<dyn ExecutionPlan>) -> Result<Arc<dyn ExecutionPlan>> {
-        if self.given.iter().copied().eq(0..self.read.len()) {
-            return Ok(input);
-        }
-        let narrow = input.schema();
-        let columns = self.given.iter().map(|position| {
-            let name = narrow.field(*position).name();
-            Ok((col(name, &narrow)?, name.clone()))
-        });
-        let columns = columns.collect::<Result<Vec<_>>>()?;
-        Ok(Arc::new(ProjectionExec::try_new(columns, input)?))
     }
 }
 

@@ -1,7 +1,9 @@
 //! A lake of sample events in a temporary folder, and what is to be expected of it, computed
 //! row by row without the query engine.
 
-use arrow::array::{Array, AsArray, RecordBatch};
+#![allow(dead_code)] // Each file of tests uses a part of it.
+
+use arrow::array::{Array, ArrayRef, AsArray, RecordBatch};
 use arrow::compute::cast;
 use arrow::datatypes::{DataType, TimestampMicrosecondType, UInt64Type};
 use auditlake_lake::{Lake, LakeConfig, Root, Snapshot};
@@ -9,7 +11,7 @@ use auditlake_model::columns::{COLUMNS, at};
 use auditlake_model::env::Environment;
 use auditlake_model::filter::{Filter, Range};
 use auditlake_model::id::FreshIds;
-use auditlake_model::parse::{ParseOptions, UnknownKeys, parse_events};
+use auditlake_model::parse::{ParseOptions, TenantRule, UnknownKeys, parse_events};
 use auditlake_model::sample::{Sample, SampleConfig};
 
 /// Where the events are when they are asked for.
@@ -19,6 +21,41 @@ pub(crate) enum Sealing {
     Segments,
     Compacted,
     HalfAndHalf,
+}
+
+/// Every way for events to lie.
+pub(crate) const SEALINGS: [Sealing; 4] =
+    [Sealing::Hot, Sealing::Segments, Sealing::Compacted, Sealing::HalfAndHalf];
+
+/// Time, tenant and seq of an event.
+pub(crate) type Place = (i64, String, u64);
+
+/// One event, read without the query engine.
+pub(crate) struct Event<'a> {
+    batch: &'a RecordBatch,
+    /// The columns as texts.
+    texts: &'a [ArrayRef],
+    row: usize,
+}
+
+impl<'a> Event<'a> {
+    pub(crate) fn text(&self, column: usize) -> Option<&'a str> {
+        let array = self.texts[column].as_string::<i32>();
+        array.is_valid(self.row).then(|| array.value(self.row))
+    }
+
+    pub(crate) fn time(&self, column: usize) -> i64 {
+        self.batch.column(column).as_primitive::<TimestampMicrosecondType>().value(self.row)
+    }
+
+    pub(crate) fn seq(&self) -> u64 {
+        self.batch.column(at::SEQ).as_primitive::<UInt64Type>().value(self.row)
+    }
+
+    pub(crate) fn place(&self) -> Place {
+        let tenant = self.text(at::TENANT_ID).unwrap_or_default().to_owned();
+        (self.time(at::OCCURRED_AT), tenant, self.seq())
+    }
 }
 
 pub(crate) struct TestLake {
@@ -41,7 +78,7 @@ impl TestLake {
     }
 
     /// Many events of several tenants in the same few microseconds.
-    pub(crate) async fn with_equal_times(events: usize) -> Self {
+    pub(crate) async fn with_equal_times(events: usize, sealing: Sealing) -> Self {
         let lines = (0..events).map(|number| {
             format!(
                 "{{\"type\":\"a.b\",\"occurred_at\":\"2026-01-0{}T00:00:00.00000{}Z\",\
@@ -53,10 +90,11 @@ impl TestLake {
         });
         let lines: Vec<String> = lines.collect();
         let batches = lines.chunks(events / 5).map(|chunk| chunk.concat().into_bytes());
-        Self::of(batches.collect(), Sealing::HalfAndHalf).await
+        Self::of(batches.collect(), sealing).await
     }
 
-    async fn of(batches: Vec<Vec<u8>>, sealing: Sealing) -> Self {
+    /// Batches of NDJSON, appended one after the other.
+    pub(crate) async fn of(batches: Vec<Vec<u8>>, sealing: Sealing) -> Self {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let root = Root::open(folder.path().to_str().expect("text"), true, []).expect("a root");
         let environment = Environment::system();
@@ -65,7 +103,7 @@ impl TestLake {
         for (index, lines) in batches.iter().enumerate() {
             let mut options = ParseOptions {
                 unknown: UnknownKeys::Refuse,
-                default_tenant: None,
+                tenant: TenantRule::Named,
                 partial: false,
                 ids: &mut FreshIds(&environment),
             };
@@ -95,37 +133,28 @@ impl TestLake {
         self.lake.close().await.expect("a clean end");
     }
 
-    /// Time, tenant and seq of every event.
-    pub(crate) fn places(&self) -> Vec<(i64, String, u64)> {
+    /// Where every event is.
+    pub(crate) fn places(&self) -> Vec<Place> {
         self.places_where(&Filter::default())
     }
 
-    /// The same for those that a filter means.
-    pub(crate) fn places_where(&self, filter: &Filter) -> Vec<(i64, String, u64)> {
-        let mut places = Vec::new();
+    /// The same for those that a filter means, whose SQL expressions are not looked at.
+    pub(crate) fn places_where(&self, filter: &Filter) -> Vec<Place> {
+        self.each(|event| holds(filter, event).then(|| event.place()))
+    }
+
+    /// What becomes of the events of which something becomes.
+    pub(crate) fn each<T>(&self, become_of: impl Fn(&Event<'_>) -> Option<T>) -> Vec<T> {
+        let mut found = Vec::new();
         for batch in &self.rows {
-            let texts: Vec<_> = batch
-                .columns()
-                .iter()
-                .map(|column| cast(column, &DataType::Utf8).expect("text"))
-                .collect();
-            let text = |column: usize, row: usize| {
-                let array = texts[column].as_string::<i32>();
-                array.is_valid(row).then(|| array.value(row))
-            };
+            let columns = batch.columns().iter();
+            let texts: Vec<_> =
+                columns.map(|column| cast(column, &DataType::Utf8).expect("text")).collect();
             for row in 0..batch.num_rows() {
-                let time = |column: usize| {
-                    batch.column(column).as_primitive::<TimestampMicrosecondType>().value(row)
-                };
-                let occurred = time(at::OCCURRED_AT);
-                let tenant = text(at::TENANT_ID, row).unwrap_or_default().to_owned();
-                let seq = batch.column(at::SEQ).as_primitive::<UInt64Type>().value(row);
-                if holds(filter, occurred, time(at::RECORDED_AT), |column| text(column, row)) {
-                    places.push((occurred, tenant, seq));
-                }
+                found.extend(become_of(&Event { batch, texts: &texts, row }));
             }
         }
-        places
+        found
     }
 }
 
@@ -133,12 +162,7 @@ fn within(range: Range, time: i64) -> bool {
     range.from_us.is_none_or(|from| time >= from) && range.to_us.is_none_or(|to| time < to)
 }
 
-fn holds<'a>(
-    filter: &Filter,
-    occurred: i64,
-    recorded: i64,
-    text: impl Fn(usize) -> Option<&'a str>,
-) -> bool {
+fn holds(filter: &Filter, event: &Event<'_>) -> bool {
     let searched = [
         "type",
         "actor_id",
@@ -150,23 +174,24 @@ fn holds<'a>(
         "reason",
         "data",
     ];
-    within(filter.occurred, occurred)
-        && within(filter.recorded, recorded)
+    within(filter.occurred, event.time(at::OCCURRED_AT))
+        && within(filter.recorded, event.time(at::RECORDED_AT))
         && filter.terms.iter().all(|term| {
-            let cell = text(term.column);
+            let cell = event.text(term.column);
             let any = |matches: &[auditlake_model::filter::Match]| {
                 cell.is_some_and(|cell| matches.iter().any(|matched| matched.holds(cell)))
             };
             (term.any.is_empty() || any(&term.any)) && !any(&term.none)
         })
-        && (filter.contains.is_empty()
-            || filter.contains.iter().any(|wanted| {
+        && filter.contains.iter().all(|texts| {
+            texts.iter().any(|wanted| {
                 let wanted = wanted.to_lowercase();
                 COLUMNS.iter().enumerate().any(|(position, column)| {
-                    searched.contains(&column.name)
-                        && text(position).is_some_and(|cell| cell.to_lowercase().contains(&wanted))
+                    let cell = event.text(position).filter(|_| searched.contains(&column.name));
+                    cell.is_some_and(|cell| cell.to_lowercase().contains(&wanted))
                 })
-            }))
+            })
+        })
 }
 
 /// Every row, read from hot batches and straight from the Parquet files.
