@@ -257,12 +257,19 @@ impl ObjectStore for DurableStore {
     }
 }
 
-/// A multipart upload into a staged file.
+/// A multipart upload into a staged file; whatever of it has not got its name goes with it.
 #[derive(Debug)]
 struct DurableUpload {
     staged: Staged,
     file: Arc<File>,
     offset: u64,
+}
+
+impl Drop for DurableUpload {
+    fn drop(&mut self) {
+        // A completed upload has left nothing under the staged name, and nobody uses it again.
+        self.staged.discard();
+    }
 }
 
 #[async_trait]

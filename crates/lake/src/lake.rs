@@ -15,6 +15,7 @@ use crate::dedup::Dedup;
 use crate::documents::Documents;
 use crate::durable::DurableStore;
 use crate::error::LakeError;
+use crate::exports::ExportFiles;
 use crate::maintenance::{Compacted, Compactor, Maintenance};
 use crate::manifest::{Commit, CommitKind, Loaded, Manifest, ManifestLog};
 use crate::recovery::{Recovered, check_covered, replay};
@@ -162,10 +163,16 @@ impl Lake {
         to_the_end(async move { maintenance.lock().await.sweep().await }).await
     }
 
-    /// Keys, and later destinations, schedules, jobs and holds.
+    /// Keys, jobs, saved queries, and later destinations, schedules and holds.
     #[must_use]
     pub fn documents(&self) -> &Documents {
         &self.documents
+    }
+
+    /// What export jobs left.
+    #[must_use]
+    pub fn exports(&self) -> ExportFiles {
+        ExportFiles::new(Arc::clone(self.shared.store()))
     }
 
     /// Flushes, and ends the threads and tasks. Events appended meanwhile are refused or, if

@@ -40,3 +40,21 @@ pub(crate) fn document(kind: &str, id: &str, version: u64) -> Path {
 pub(crate) fn documents(kind: &str) -> Path {
     Path::from_iter(["meta", kind])
 }
+
+/// The folder of a document's versions.
+pub(crate) fn versions(kind: &str, id: &str) -> Path {
+    Path::from_iter(["meta", kind, id])
+}
+
+/// The folder of the files that export jobs made.
+pub(crate) const EXPORTS: &str = "exports";
+
+/// The folder of a job's files.
+pub(crate) fn exports_of(job: &str) -> Path {
+    Path::from_iter([EXPORTS, job])
+}
+
+/// A file of a job.
+pub(crate) fn export(job: &str, name: &str) -> Path {
+    Path::from_iter([EXPORTS, job, name])
+}

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use crate::config::LakeConfig;
+use crate::documents::Documents;
 use crate::error::LakeError;
 use crate::hot::HotBatch;
 use crate::manifest::{Loaded, Manifest, ManifestLog};
@@ -25,6 +26,13 @@ impl LakeReader {
             return Err(LakeError::Invalid(format!("there is no lake at {location}")));
         }
         Ok(reader)
+    }
+
+    /// The lake's documents. They need no writer: every change is a version that only one of
+    /// several can write.
+    #[must_use]
+    pub fn documents(&self) -> Documents {
+        Documents::new(Arc::clone(self.config.store()))
     }
 
     async fn load(&self) -> Result<Loaded, LakeError> {

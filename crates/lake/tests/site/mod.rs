@@ -14,7 +14,7 @@ use auditlake_model::Draft;
 use auditlake_model::env::{Environment, SystemEntropy};
 use auditlake_model::id::FreshIds;
 use auditlake_model::line::LineWriter;
-use auditlake_model::parse::{ParseOptions, UnknownKeys, parse_events};
+use auditlake_model::parse::{ParseOptions, TenantRule, UnknownKeys, parse_events};
 use auditlake_model::time::{DAY_US, format_day, format_rfc3339};
 use auditlake_testkit::ManualClock;
 use auditlake_tlog::{CompactRange, Hash, leaf_hash};
@@ -126,7 +126,7 @@ pub(crate) fn draft(events: &[String]) -> Draft {
     let environment = Environment::system();
     let mut options = ParseOptions {
         unknown: UnknownKeys::Refuse,
-        default_tenant: None,
+        tenant: TenantRule::Named,
         partial: false,
         ids: &mut FreshIds(&environment),
     };
