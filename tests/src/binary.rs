@@ -57,11 +57,10 @@ pub struct Server {
 
 impl Server {
     /// Starts a process, and waits for nothing.
-    pub(crate) fn spawn(site: &Site, failpoints: &str) -> Self {
-        let mut command: Command = site.command(["serve", "--listen", "127.0.0.1:0"]);
-        if !failpoints.is_empty() {
-            command.env("FAILPOINTS", failpoints);
-        }
+    pub(crate) fn spawn(site: &Site, flags: &[&str], variables: &[(&str, &str)]) -> Self {
+        let serve = ["serve", "--listen", "127.0.0.1:0"];
+        let mut command: Command = site.command(serve.iter().chain(flags));
+        command.envs(variables.iter().copied());
         let log = site.folder().join("server.log");
         let stderr = OpenOptions::new().create(true).append(true).open(&log).expect("a log file");
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(stderr);
@@ -178,8 +177,11 @@ impl Server {
     }
 
     fn read_line(&mut self, line: &str) {
-        if let Some(url) = word_with(line, "http://127.0.0.1:", |c| c.is_ascii_digit()) {
-            self.url = Some(url);
+        for scheme in ["http", "https"] {
+            let prefix = format!("{scheme}://127.0.0.1:");
+            if let Some(url) = word_with(line, &prefix, |c| c.is_ascii_digit()) {
+                self.url = Some(url);
+            }
         }
         if let Some(key) = word_with(line, "alk_", |c| c.is_ascii_alphanumeric() || c == '_') {
             // Shown once, so it is kept for the next start.

@@ -7,6 +7,7 @@ use std::path::Path;
 use auditlake_lake::{Lake, LakeConfig, LakeReader, Root, Snapshot, TenantHead};
 use auditlake_model::env::Environment;
 use auditlake_model::line::LineWriter;
+use auditlake_model::scope::Scope;
 use auditlake_query::{Engine, EngineConfig, ScanRequest};
 use auditlake_tlog::{CompactRange, leaf_hash};
 use futures::TryStreamExt;
@@ -84,7 +85,8 @@ fn config(lake: &Path) -> LakeConfig {
 
 async fn read(snapshot: &Snapshot) -> Content {
     let engine = Engine::new(EngineConfig::default()).expect("an engine");
-    let batches = engine.scan(snapshot, &ScanRequest::default()).await.expect("a scan");
+    let batches =
+        engine.scan(snapshot, &ScanRequest::of(Scope::everything())).await.expect("a scan");
     let mut writer = LineWriter::new(&batches.schema()).expect("batches of events");
     let (mut content, mut lines, mut ends) = (Content::default(), Vec::new(), Vec::new());
     let mut batches = std::pin::pin!(batches);

@@ -172,13 +172,19 @@ impl Site {
     /// A server process that has just been started.
     #[must_use]
     pub fn spawn(&self) -> Server {
-        Server::spawn(self, "")
+        Server::spawn(self, &[], &[])
     }
 
     /// A server that takes events.
     pub async fn start(&self) -> Server {
-        match self.try_start("").await {
-            Ok(server) => server,
+        self.start_with(&[], &[]).await
+    }
+
+    /// A server that takes events, with more flags of `serve` and with variables set.
+    pub async fn start_with(&self, flags: &[&str], variables: &[(&str, &str)]) -> Server {
+        let mut server = Server::spawn(self, flags, variables);
+        match server.ready().await {
+            Ok(()) => server,
             Err(Died { status, log }) => panic!("the server ended with {status}: {log}"),
         }
     }
@@ -186,7 +192,9 @@ impl Site {
     /// A server that takes events, with places where it is to die or fail, unless it dies at
     /// one of them before.
     pub async fn try_start(&self, failpoints: &str) -> Result<Server, Died> {
-        let mut server = Server::spawn(self, failpoints);
+        let variables = [("FAILPOINTS", failpoints)];
+        let chosen: &[(&str, &str)] = if failpoints.is_empty() { &[] } else { &variables };
+        let mut server = Server::spawn(self, &[], chosen);
         server.ready().await?;
         Ok(server)
     }

@@ -1,13 +1,14 @@
 //! The project's own chores: `cargo xtask test` and `cargo xtask ci`.
 //!
 //! Every chore runs from the workspace root, whatever folder it was called in, and needs
-//! nothing but a Rust toolchain and a Python with `venv`.
+//! nothing but a Rust toolchain, a Python with `venv`, curl, jq and openssl.
 
 mod lint;
 mod python;
 mod shell;
 mod steps;
 mod suite;
+mod system;
 
 use std::process::ExitCode;
 

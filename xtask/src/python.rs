@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, bail};
 
 use crate::shell::{Workspace, run, works};
+use crate::system::install;
 
 const SYSTEM_PYTHON: &str = "python3";
 
@@ -44,17 +45,7 @@ fn ensure_system_python(workspace: &Workspace) -> Result<()> {
     if has_venv(workspace) {
         return Ok(());
     }
-    if !(is_superuser(workspace) && works(workspace.command("apt-get").arg("--version"))) {
-        bail!(
-            "the tests need `{SYSTEM_PYTHON}` with the venv module; \
-             install it (on Debian and Ubuntu: apt-get install python3-venv) and try again"
-        );
-    }
-    // A stale package list is good enough as long as the install itself succeeds.
-    if let Err(error) = run(apt_get(workspace).args(["update", "-q"])) {
-        println!("continuing with the old package list: {error:#}");
-    }
-    run(apt_get(workspace).args(["install", "-y", "-q", "python3-venv"]))?;
+    install(workspace, &["python3-venv"])?;
     if !has_venv(workspace) {
         bail!("`{SYSTEM_PYTHON}` still has no venv module after the install of python3-venv");
     }
@@ -64,15 +55,4 @@ fn ensure_system_python(workspace: &Workspace) -> Result<()> {
 /// Debian ships `venv` without `ensurepip`, and an environment needs both.
 fn has_venv(workspace: &Workspace) -> bool {
     works(workspace.command(SYSTEM_PYTHON).args(["-c", "import venv, ensurepip"]))
-}
-
-fn apt_get(workspace: &Workspace) -> std::process::Command {
-    let mut command = workspace.command("apt-get");
-    command.env("DEBIAN_FRONTEND", "noninteractive");
-    command
-}
-
-fn is_superuser(workspace: &Workspace) -> bool {
-    let answer = workspace.command("id").arg("-u").output();
-    answer.is_ok_and(|output| output.stdout.trim_ascii() == b"0")
 }

@@ -1,10 +1,10 @@
-//! The test suite: the Python that some tests read exports with, nextest, then the doc tests.
+//! The test suite: the programs and the Python that some tests use, nextest, then the doc tests.
 
 use anyhow::{Context, Result};
 
-use crate::python;
 use crate::shell::{Workspace, run, works};
 use crate::steps::Steps;
+use crate::{python, system};
 
 /// The tests of crashes make the binary die at named places. The doc tests need no such thing,
 /// but with other features everything would be built again for them.
@@ -16,6 +16,7 @@ pub(crate) fn run_tests(
     steps: &mut Steps,
     nextest_args: &[String],
 ) -> Result<()> {
+    steps.run("programs", || system::prepare(workspace))?;
     let python = steps.run("python", || python::prepare(workspace))?;
     steps.run("nextest installed", || install_nextest(workspace))?;
     steps.run("tests", || {

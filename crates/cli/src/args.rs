@@ -1,10 +1,15 @@
 //! The command line. A flag wins over the environment, which wins over `auditlake.toml`.
 
+mod keys;
+mod serving;
+
 use std::path::PathBuf;
 
 use auditlake_export::{Compression, Format};
 use auditlake_query::Order;
 use clap::{Args, Parser, Subcommand, ValueEnum};
+pub(crate) use keys::{CreateKeyArgs, KeysCommand, ListKeysArgs, RevokeKeyArgs};
+pub(crate) use serving::ServeArgs;
 
 /// A self-hosted audit-log lake and export engine.
 #[derive(Debug, Parser)]
@@ -31,7 +36,10 @@ pub(crate) enum Command {
     /// Make a lake with a realistic quarter of events, export it in every format, serve it
     Quickstart(QuickstartArgs),
     /// Serve the HTTP API
-    Serve,
+    Serve(ServeArgs),
+    /// Make, list and revoke API keys
+    #[command(subcommand)]
+    Keys(KeysCommand),
     /// Import events from files
     Import(ImportArgs),
     /// Export events to a file or standard output
@@ -55,6 +63,8 @@ pub(crate) struct QuickstartArgs {
     /// End after the exports instead of serving
     #[arg(long)]
     pub(crate) no_serve: bool,
+    #[command(flatten)]
+    pub(crate) serve: ServeArgs,
 }
 
 #[derive(Debug, Args)]
@@ -163,6 +173,9 @@ pub(crate) struct FilterArgs {
     /// A text that stands in type, actor, target, reason or data
     #[arg(long)]
     q: Vec<String>,
+    /// An SQL condition over the columns; of several, all must hold
+    #[arg(long, value_name = "SQL")]
+    r#where: Vec<String>,
 }
 
 impl FilterArgs {
@@ -193,6 +206,7 @@ impl FilterArgs {
             ("ip", &self.ip),
             ("request_id", &self.request_id),
             ("q", &self.q),
+            ("where", &self.r#where),
         ];
         let ranges = ranges.into_iter().filter_map(|(name, value)| Some((name, value.as_deref()?)));
         let terms = terms
@@ -244,7 +258,8 @@ mod tests {
         let export = command.find_subcommand("export").expect("export is a command");
         let flags: Vec<_> = export.get_arguments().filter_map(clap::Arg::get_long).collect();
         let terms = auditlake_model::filter::TERMS.iter().map(|(name, _)| *name);
-        for name in terms.chain(auditlake_model::filter::RANGES).chain(["q"]) {
+        let others = auditlake_model::filter::RANGES.into_iter();
+        for name in terms.chain(others).chain(auditlake_model::filter::TEXTS) {
             assert!(flags.contains(&name.replace('_', "-").as_str()), "no flag for {name}");
         }
     }

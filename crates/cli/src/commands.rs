@@ -3,6 +3,7 @@
 pub(crate) mod compact;
 pub(crate) mod export;
 pub(crate) mod import;
+pub(crate) mod keys;
 pub(crate) mod quickstart;
 pub(crate) mod remote;
 pub(crate) mod serve;

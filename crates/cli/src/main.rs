@@ -2,6 +2,7 @@
 
 mod args;
 mod commands;
+mod output;
 mod progress;
 mod settings;
 mod source;
@@ -53,7 +54,8 @@ fn run(arguments: Arguments) -> anyhow::Result<()> {
     let outcome = runtime.block_on(async {
         match arguments.command {
             Command::Quickstart(args) => commands::quickstart::run(&settings, &args).await,
-            Command::Serve => commands::serve::run(&settings).await,
+            Command::Serve(_) => commands::serve::run(&settings).await,
+            Command::Keys(command) => commands::keys::run(&settings, &command).await,
             Command::Import(args) => commands::import::run(&settings, &args).await,
             Command::Export(args) => commands::export::run(&settings, &args).await,
             Command::Sql(args) => commands::sql::run(&settings, &args).await,

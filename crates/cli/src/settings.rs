@@ -1,14 +1,19 @@
 //! Settings: flags, then the environment (both through clap), then `auditlake.toml`.
 
+mod serving;
+
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::Context;
 use auditlake_lake::{LakeConfig, Root};
 use auditlake_query::{Engine, EngineConfig};
+use auditlake_server::ServerConfig;
 use serde::Deserialize;
+use serving::{Oidc, Serving};
 
-use crate::args::Arguments;
+use crate::args::{Arguments, Command, ServeArgs};
 
 /// What every command needs to know.
 #[derive(Debug)]
@@ -17,10 +22,11 @@ pub(crate) struct Settings {
     pub(crate) wal_dir: Option<PathBuf>,
     pub(crate) listen: String,
     engine: EngineConfig,
+    serving: Serving,
     tuning: Tuning,
 }
 
-/// How the lake behaves, where the defaults do not suit.
+/// How lake and server behave, where the defaults do not suit.
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Tuning {
@@ -28,6 +34,8 @@ struct Tuning {
     flush_bytes: Option<usize>,
     compact_segments: Option<usize>,
     removal_grace_ms: Option<u64>,
+    job_lease_ms: Option<u64>,
+    refresh_interval_ms: Option<u64>,
 }
 
 /// The file's keys; an unknown one is an error that names it.
@@ -40,13 +48,30 @@ struct File {
     query_memory_mib: Option<usize>,
     query_spill_gib: Option<u64>,
     spill_dir: Option<PathBuf>,
+    tls_cert: Option<PathBuf>,
+    tls_key: Option<PathBuf>,
+    public_url: Option<String>,
+    dialect: Option<String>,
+    /// In seconds.
+    query_timeout: Option<u64>,
+    max_exports: Option<usize>,
+    max_exports_per_caller: Option<usize>,
+    /// In days.
+    export_retention: Option<u64>,
+    oidc: Option<Oidc>,
     #[serde(default)]
     tuning: Tuning,
 }
 
 impl Settings {
     pub(crate) fn load(arguments: &Arguments) -> anyhow::Result<Self> {
-        let file = read_file(arguments.config.as_deref())?;
+        let mut file = read_file(arguments.config.as_deref())?;
+        let flags = match &arguments.command {
+            Command::Serve(flags) => flags.clone(),
+            Command::Quickstart(quickstart) => quickstart.serve.clone(),
+            _ => ServeArgs::default(),
+        };
+        let serving = Serving::new(flags, &mut file)?;
         let mut engine = EngineConfig { spill_dir: file.spill_dir, ..EngineConfig::default() };
         if let Some(mib) = file.query_memory_mib {
             engine.memory_bytes = mib << 20;
@@ -61,6 +86,7 @@ impl Settings {
             wal_dir: arguments.wal_dir.clone().or(file.wal_dir),
             listen: listen.unwrap_or_else(|| "127.0.0.1:7400".to_owned()),
             engine,
+            serving,
             tuning: file.tuning,
         })
     }
@@ -86,6 +112,12 @@ impl Settings {
         config.flush_bytes = tuning.flush_bytes.unwrap_or(config.flush_bytes);
         config.compact_segments = tuning.compact_segments.unwrap_or(config.compact_segments);
         Ok(config)
+    }
+
+    /// How to serve at this address; certificate and keys of others are read, and refused when
+    /// they are not what they should be.
+    pub(crate) fn server_config(&self, listen: SocketAddr) -> anyhow::Result<ServerConfig> {
+        self.serving.config(listen, &self.tuning)
     }
 
     pub(crate) fn engine(&self) -> anyhow::Result<Engine> {

@@ -1,5 +1,5 @@
-//! What happens around every request: an id, a line in the log, the counters, the key, and an
-//! answer even to a panic.
+//! What happens around every request: an id, a line in the log, the counters, who calls, and
+//! an answer even to a panic.
 
 use std::panic::AssertUnwindSafe;
 use std::time::Instant;
@@ -13,18 +13,25 @@ use axum::response::{IntoResponse, Response};
 use futures::FutureExt;
 use tracing::Instrument;
 
+use crate::identity::{KEY_PREFIX, Principal};
+use crate::links;
 use crate::problem::Problem;
 use crate::state::AppState;
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
-/// What probes and scrapers read without a key; none of it tells about events.
-const OPEN: [&str; 3] = ["/livez", "/readyz", "/metrics"];
+/// What probes, scrapers and readers of the description ask without a key; none of it tells
+/// about events.
+const OPEN: [&str; 5] = ["/livez", "/readyz", "/metrics", "/openapi.json", "/docs"];
+
+/// Under which path a signed link may stand for a key.
+const LINKED: &str = "/v1/exports/";
 
 /// Gives the request an id, logs it and counts it.
 ///
-/// The line has neither query (filters name people) nor headers (they hold the key). Its
-/// seconds end with the headers of the answer; how an export's body went is logged there.
+/// The line has neither query (filters name people, links are signed there) nor headers (they
+/// hold the key); who called is told by the id of their key. Its seconds end with the headers
+/// of the answer; how an export's body went is logged there.
 pub(crate) async fn observe(
     State(state): State<AppState>,
     request: Request,
@@ -36,7 +43,7 @@ pub(crate) async fn observe(
     let path = request.uri().path().to_owned();
     let matched = request.extensions().get::<MatchedPath>();
     let route = matched.map_or("unknown", MatchedPath::as_str).to_owned();
-    let span = tracing::info_span!("request", %id);
+    let span = tracing::info_span!("request", %id, caller = tracing::field::Empty);
     let mut response = next.run(request).instrument(span.clone()).await;
     let (status, seconds) = (response.status().as_u16(), started.elapsed().as_secs_f64());
     state.metrics().answered(&route, status, seconds);
@@ -67,32 +74,94 @@ pub(crate) async fn catch_panic(request: Request, next: Next) -> Response {
     }
 }
 
-/// Lets only the holder of a key pass, and tells who it is.
+/// Lets only those pass who prove who they are, and tells the call who that is.
 pub(crate) async fn require_key(
     State(state): State<AppState>,
     mut request: Request,
     next: Next,
 ) -> Response {
-    if OPEN.contains(&request.uri().path()) {
+    let path = request.uri().path();
+    if OPEN.contains(&path) {
         return next.run(request).await;
     }
-    match bearer(request.headers()).and_then(|key| state.keys().verify(key)) {
+    let shown = Shown::by(request.headers());
+    let link = (path.to_owned(), request.uri().query().unwrap_or_default().to_owned());
+    let principal = match &shown {
+        Shown::Key(key) => state.keys().verify(key, state.environment().clock.now_us()),
+        Shown::Token(token) => holder(&state, token).await,
+        Shown::Nothing if is_signed(&link) => links::verify(&state, &link.0, &link.1).await,
+        Shown::Nothing | Shown::Other => None,
+    };
+    match principal {
         Some(principal) => {
-            tracing::debug!(key = principal.key_id, "authenticated");
+            tracing::Span::current().record("caller", principal.id.as_str());
             request.extensions_mut().insert(principal);
             next.run(request).await
         }
-        None => unauthorized().into_response(),
+        None => unauthorized(&shown).into_response(),
     }
 }
 
-fn bearer(headers: &HeaderMap) -> Option<&str> {
-    let (scheme, key) = headers.get(header::AUTHORIZATION)?.to_str().ok()?.split_once(' ')?;
-    scheme.eq_ignore_ascii_case("bearer").then(|| key.trim())
+/// What a caller shows to prove who it is.
+enum Shown {
+    /// No `Authorization` at all.
+    Nothing,
+    /// An API key.
+    Key(String),
+    /// A token of the identity provider, or what is to pass for one.
+    Token(String),
+    /// Another scheme than ours.
+    Other,
 }
 
-/// One answer for no key, an unknown one and a wrong one: it tells nothing about which.
-fn unauthorized() -> Problem {
+impl Shown {
+    /// What stands in `Authorization`: `Bearer <key or token>`, or a key alone. Two of them say
+    /// nothing: which one counts would be a guess.
+    fn by(headers: &HeaderMap) -> Self {
+        let mut values = headers.get_all(header::AUTHORIZATION).iter();
+        let value = match (values.next(), values.next()) {
+            (None, _) => return Self::Nothing,
+            (Some(value), None) => value,
+            (Some(_), Some(_)) => return Self::Other,
+        };
+        let Ok(text) = value.to_str() else { return Self::Other };
+        let shown = match text.trim().split_once(' ') {
+            Some((scheme, shown)) if scheme.eq_ignore_ascii_case("bearer") => shown.trim(),
+            Some(_) => return Self::Other,
+            None if text.trim().starts_with(KEY_PREFIX) => text.trim(),
+            None => return Self::Other,
+        };
+        if shown.starts_with(KEY_PREFIX) {
+            Self::Key(shown.to_owned())
+        } else {
+            Self::Token(shown.to_owned())
+        }
+    }
+}
+
+/// Whose token it is, if the identity provider's tokens are taken at all.
+async fn holder(state: &AppState, token: &str) -> Option<Principal> {
+    let issuer = state.issuer()?;
+    match issuer.verify(token, state.environment().clock.now_us()).await {
+        Ok(principal) => Some(principal),
+        Err(refused) => {
+            tracing::info!(%refused, "a token was refused");
+            None
+        }
+    }
+}
+
+fn is_signed((path, query): &(String, String)) -> bool {
+    path.starts_with(LINKED) && query.split('&').any(|pair| pair.starts_with("signature="))
+}
+
+/// One answer for no key, an unknown one and a wrong one: it tells nothing about which. Only
+/// that one was shown is told, as RFC 6750 has it, so that a client fetches a new token.
+fn unauthorized(shown: &Shown) -> Problem {
+    let challenge = match shown {
+        Shown::Nothing | Shown::Other => "Bearer",
+        Shown::Key(_) | Shown::Token(_) => "Bearer error=\"invalid_token\"",
+    };
     let detail = "a valid key is needed: Authorization: Bearer alk_…";
-    Problem::new(StatusCode::UNAUTHORIZED, detail).header(header::WWW_AUTHENTICATE, "Bearer")
+    Problem::new(StatusCode::UNAUTHORIZED, detail).header(header::WWW_AUTHENTICATE, challenge)
 }

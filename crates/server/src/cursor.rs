@@ -13,10 +13,10 @@
 //!
 //! Taking the time of the request for X would be wrong: an event on its way to the disk has an
 //! earlier `recorded_at` than a request that cannot see it yet. While a clock that was set back
-//! catches up, an event of another tenant may pass the bound; it is still given at most once.
+//! catches up, an event may pass the bound; it is still given at most once.
 //!
 //! The text is hexadecimal with a CRC, against accidents. A forged one gains nothing: filter
-//! and key decide what is seen, the cursor only where to begin.
+//! and scope decide what is seen, the cursor only where to begin.
 
 use std::fmt::Write;
 
@@ -26,6 +26,7 @@ use arrow::datatypes::TimestampMicrosecondType;
 use auditlake_lake::Snapshot;
 use auditlake_model::columns::at;
 use auditlake_model::filter::Filter;
+use auditlake_model::scope::Scope;
 use auditlake_query::Position;
 use sha2::{Digest, Sha256};
 
@@ -41,7 +42,7 @@ pub(crate) type Fingerprint = [u8; 8];
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Cursor {
     pub(crate) newest_first: bool,
-    /// Of the filter it belongs to.
+    /// Of the caller's scope and the filter that it belongs to.
     pub(crate) filter: Fingerprint,
     /// X, as explained above.
     pub(crate) recorded_to_us: i64,
@@ -51,24 +52,31 @@ pub(crate) struct Cursor {
 
 /// X for a list whose first page reads `snapshot`.
 pub(crate) fn recorded_bound(snapshot: &Snapshot) -> i64 {
+    // An empty lake has no second page.
+    newest_recorded(snapshot).map_or(i64::MAX, |newest| newest.saturating_add(1))
+}
+
+/// When the newest event was recorded that a snapshot holds.
+pub(crate) fn newest_recorded(snapshot: &Snapshot) -> Option<i64> {
     let sealed = snapshot.manifest().tenants.values().map(|head| head.recorded_at_us);
     let hot = snapshot.hot().iter().filter_map(|hot| {
         max(hot.batch.column(at::RECORDED_AT).as_primitive::<TimestampMicrosecondType>())
     });
-    // An empty lake has no second page.
-    sealed.chain(hot).max().map_or(i64::MAX, |newest| newest.saturating_add(1))
+    sealed.chain(hot).max()
 }
 
-/// The fingerprint of a filter, whatever order its parameters came in.
-pub(crate) fn fingerprint(filter: &Filter) -> Fingerprint {
+/// The fingerprint of what a caller sees and asks for, whatever order the parameters came in.
+pub(crate) fn fingerprint(scope: &Scope, filter: &Filter) -> Fingerprint {
     let mut filter = filter.clone();
     for term in &mut filter.terms {
         term.any.sort_by_cached_key(ToString::to_string);
         term.none.sort_by_cached_key(ToString::to_string);
     }
     filter.terms.sort_by_key(|term| term.column);
+    filter.contains.iter_mut().for_each(|texts| texts.sort());
     filter.contains.sort();
-    let digest = Sha256::digest(format!("{filter:?}").as_bytes());
+    filter.conditions.sort();
+    let digest = Sha256::digest(format!("{scope:?} {filter:?}").as_bytes());
     let mut fingerprint = Fingerprint::default();
     fingerprint.copy_from_slice(&digest[..8]);
     fingerprint
@@ -83,28 +91,19 @@ impl Cursor {
         bytes.extend(self.after.occurred_at_us.to_be_bytes());
         bytes.extend(self.after.seq.to_be_bytes());
         bytes.extend(self.after.tenant_id.as_bytes());
-        bytes.extend(crc32c::crc32c(&bytes).to_be_bytes());
-        bytes.iter().fold(String::with_capacity(2 * bytes.len()), |mut text, byte| {
-            // Writing to a text cannot fail.
-            let _ = write!(text, "{byte:02x}");
-            text
-        })
+        sealed(bytes)
     }
 
     /// Reads what [`Cursor::encode`] wrote.
     pub(crate) fn decode(text: &str) -> Result<Self, Problem> {
-        unhex(text).and_then(|bytes| Self::read(&bytes)).ok_or_else(|| {
+        unsealed(text).and_then(|bytes| Self::read(&bytes)).ok_or_else(|| {
             let reason = "is no cursor of this server, or was changed on the way; \
                           give next_cursor as it was, or none to begin anew";
             Problem::parameter("cursor", reason)
         })
     }
 
-    fn read(bytes: &[u8]) -> Option<Self> {
-        let (body, crc) = bytes.split_last_chunk::<4>()?;
-        if crc32c::crc32c(body) != u32::from_be_bytes(*crc) {
-            return None;
-        }
+    fn read(body: &[u8]) -> Option<Self> {
         let ([VERSION, newest_first @ (0 | 1)], body) = body.split_first_chunk::<2>()? else {
             return None;
         };
@@ -123,6 +122,27 @@ impl Cursor {
             },
         })
     }
+}
+
+/// Bytes as a text that notices when it is changed by accident.
+pub(crate) fn sealed(mut bytes: Vec<u8>) -> String {
+    bytes.extend(crc32c::crc32c(&bytes).to_be_bytes());
+    bytes.iter().fold(String::with_capacity(2 * bytes.len()), |mut text, byte| {
+        // Writing to a text cannot fail.
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
+}
+
+/// The bytes that [`sealed`] made this text of.
+pub(crate) fn unsealed(text: &str) -> Option<Vec<u8>> {
+    let mut bytes = unhex(text)?;
+    let (body, crc) = bytes.split_last_chunk::<4>()?;
+    if crc32c::crc32c(body) != u32::from_be_bytes(*crc) {
+        return None;
+    }
+    bytes.truncate(bytes.len() - 4);
+    Some(bytes)
 }
 
 fn unhex(text: &str) -> Option<Vec<u8>> {
@@ -169,10 +189,13 @@ mod tests {
         let filter = |pairs: &[(&str, &str)]| {
             let mut filter = Filter::default();
             pairs.iter().for_each(|(name, value)| filter.add(name, value).unwrap());
-            fingerprint(&filter)
+            fingerprint(&Scope::everything(), &filter)
         };
         let one = filter(&[("type", "a,b"), ("outcome", "success")]);
         assert_eq!(one, filter(&[("outcome", "success"), ("type", "b"), ("type", "a")]));
         assert_ne!(one, filter(&[("outcome", "success"), ("type", "a,!b")]));
+        let acme = Scope::everything().within(at::TENANT_ID, "acme");
+        let all = Filter::default();
+        assert_ne!(fingerprint(&acme, &all), fingerprint(&Scope::everything(), &all));
     }
 }

@@ -1,5 +1,6 @@
 //! The body of a request: read within limits of size and time, and decompressed so that a
-//! small body cannot become a large one unnoticed.
+//! small body cannot become a large one unnoticed. Events come in bodies of their own; what
+//! other calls take is one small JSON document.
 
 use std::io::Read;
 
@@ -8,10 +9,13 @@ use axum::http::StatusCode;
 use axum::http::header::{self, HeaderMap};
 use bytes::Bytes;
 use http_body_util::BodyExt;
+use serde::de::DeserializeOwned;
 
 use crate::config::ServerConfig;
 use crate::problem::Problem;
 
+/// The largest body that is one JSON document rather than events.
+const MAX_JSON_BYTES: usize = 256 << 10;
 const ENCODINGS: &str = "gzip, zstd";
 const TYPES: [&str; 4] =
     ["application/json", "application/x-ndjson", "application/ndjson", "application/octet-stream"];
@@ -58,23 +62,50 @@ pub(crate) fn check_type(headers: &HeaderMap) -> Result<(), Problem> {
     Err(Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, detail))
 }
 
-/// Reads a whole body.
+/// Reads a whole body of events.
 pub(crate) async fn read(body: Body, config: &ServerConfig) -> Result<Bytes, Problem> {
+    read_within(body, config.max_body_bytes, config).await
+}
+
+/// Reads a body that is one JSON document. What serde says of a wrong one names the member,
+/// and what is allowed.
+pub(crate) async fn json<T: DeserializeOwned>(
+    headers: &HeaderMap,
+    body: Body,
+    config: &ServerConfig,
+) -> Result<T, Problem> {
+    let named = headers.get(header::CONTENT_TYPE).map(|value| value.to_str().unwrap_or_default());
+    let essence = named.map(|text| text.split(';').next().unwrap_or_default().trim());
+    if essence.is_some_and(|essence| !essence.eq_ignore_ascii_case("application/json")) {
+        let detail = "this body does not come in this Content-Type; allowed: application/json";
+        return Err(Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, detail));
+    }
+    if Encoding::of(headers)? != Encoding::Identity {
+        let detail = "this body does not come compressed";
+        return Err(Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, detail));
+    }
+    let text = read_within(body, MAX_JSON_BYTES, config).await?;
+    serde_json::from_slice(&text)
+        .map_err(|error| Problem::bad_request(format!("the body is not as it should be: {error}")))
+}
+
+async fn read_within(body: Body, limit: usize, config: &ServerConfig) -> Result<Bytes, Problem> {
     let slow = |_| {
         let detail = "the body came too slowly; nothing was kept";
         Problem::new(StatusCode::REQUEST_TIMEOUT, detail)
     };
-    tokio::time::timeout(config.body_timeout, collect(body, config, slow)).await.map_err(slow)?
+    let collected = collect(body, limit, config, slow);
+    tokio::time::timeout(config.body_timeout, collected).await.map_err(slow)?
 }
 
 async fn collect(
     mut body: Body,
+    limit: usize,
     config: &ServerConfig,
     slow: impl Fn(tokio::time::error::Elapsed) -> Problem,
 ) -> Result<Bytes, Problem> {
     /// Room made on the word of a `Content-Length` alone.
     const TRUSTED: usize = 1 << 20;
-    let limit = config.max_body_bytes;
     let announced = usize::try_from(body.size_hint().lower()).unwrap_or(usize::MAX);
     if announced > limit {
         return Err(too_large("the body", limit));
@@ -121,7 +152,6 @@ pub(crate) fn decompress(body: Bytes, encoding: Encoding, limit: usize) -> Resul
 }
 
 fn too_large(what: &str, limit: usize) -> Problem {
-    let detail =
-        format!("{what} is larger than {limit} bytes; send the events in several requests");
+    let detail = format!("{what} is larger than {limit} bytes; send several smaller ones");
     Problem::new(StatusCode::PAYLOAD_TOO_LARGE, detail).with("limit_bytes", limit)
 }

@@ -1,32 +1,46 @@
-//! The HTTP API: takes events, lists, gives single ones, streams exports, and says how the
-//! server is. [`app`] is the whole API without a socket; [`run`] puts it on one.
+//! The HTTP API: takes events, answers questions about them, streams exports and runs export
+//! jobs, knows who is calling and what each caller may see, and speaks the dialects of other
+//! systems. [`app`] is the whole API without a socket; [`run`] puts it on one.
 //!
 //! It promises: no acknowledgement before events are durable; an export that fails never
-//! ends cleanly; the memory of a request depends on limits in [`ServerConfig`], not on what
-//! a client sends or asks for; every error is `application/problem+json` and says what is
-//! allowed instead, but nothing about the inside of the server.
+//! ends cleanly; nobody sees an event outside of its scope; the memory of a request depends on
+//! limits in [`ServerConfig`], not on what a client sends or asks for; every error is
+//! `application/problem+json` and says what is allowed instead, but nothing about the inside
+//! of the server.
 
+mod accept;
 mod access;
+mod audit;
+mod background;
+mod calls;
 mod config;
 mod cursor;
 mod decode;
-mod event;
-mod export;
-mod health;
-mod ingest;
-mod keys;
-mod list;
+mod dialects;
+mod flow;
+mod identity;
+mod jobs;
+mod links;
 mod metrics;
+mod openapi;
 mod page;
 mod params;
+mod permits;
+mod placing;
 mod problem;
 mod pump;
 mod routes;
 mod serve;
 mod state;
+mod turns;
 
-pub use config::ServerConfig;
-pub use keys::{Keys, Principal, Role};
+pub use background::background;
+pub use config::{ServerConfig, TlsConfig};
+pub use dialects::Dialect;
+pub use identity::{
+    ClaimNames, Issuer, IssuerConfig, JwksSource, KeyError, KeyView, Keys, Kind, NewKey,
+    Permission, Place, Principal, Refused, Role,
+};
 pub use routes::app;
 pub use serve::run;
 pub use state::AppState;

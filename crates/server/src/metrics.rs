@@ -39,8 +39,11 @@ pub(crate) struct Metrics {
     pub(crate) rejected: Counter,
     pub(crate) ingest_bytes: Counter,
     pub(crate) exports_running: Gauge,
+    pub(crate) live_running: Gauge,
     pub(crate) export_rows: Counter,
     pub(crate) export_bytes: Counter,
+    pub(crate) export_turns: Counter,
+    pub(crate) live_events: Counter,
     hot_bytes: Gauge<u64, AtomicU64>,
     segments: Gauge<u64, AtomicU64>,
     commit: Gauge<u64, AtomicU64>,
@@ -57,8 +60,11 @@ impl Metrics {
             rejected: Counter::default(),
             ingest_bytes: Counter::default(),
             exports_running: Gauge::default(),
+            live_running: Gauge::default(),
             export_rows: Counter::default(),
             export_bytes: Counter::default(),
+            export_turns: Counter::default(),
+            live_events: Counter::default(),
             hot_bytes: Gauge::default(),
             segments: Gauge::default(),
             commit: Gauge::default(),
@@ -80,11 +86,15 @@ impl Metrics {
             ("ingest_bytes", "Bytes of ingest bodies as sent", &self.ingest_bytes),
             ("exports_rows", "Events given out by exports", &self.export_rows),
             ("exports_bytes", "Bytes given out by exports", &self.export_bytes),
+            ("exports_turns", "Turns to read and encode that exports took", &self.export_turns),
+            ("live_events", "Events given out by live tails", &self.live_events),
         ] {
             registry.register(name, help, counter.clone());
         }
         let running = self.exports_running.clone();
         registry.register("exports_running", "Exports at work", running);
+        let running = self.live_running.clone();
+        registry.register("live_running", "Live tails that are open", running);
         for (name, help, gauge) in [
             ("hot_bytes", "Bytes of durable events in no segment yet", &self.hot_bytes),
             ("segments", "Segments of the lake", &self.segments),

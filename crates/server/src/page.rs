@@ -1,12 +1,14 @@
 //! The first few events of a stream, as their canonical lines.
 
-use arrow::array::{AsArray, RecordBatch};
-use arrow::datatypes::{Int32Type, TimestampMicrosecondType, UInt64Type};
-use auditlake_model::columns::at;
+use std::sync::Arc;
+
+use arrow::array::RecordBatch;
+use arrow::datatypes::Schema;
 use auditlake_model::line::LineWriter;
 use auditlake_query::{EventStream, Position};
 use futures::StreamExt;
 
+use crate::placing::Places;
 use crate::problem::Problem;
 
 /// A page is closed after this many bytes, so that events with large `data` cannot make an
@@ -25,24 +27,33 @@ pub(crate) struct Page {
 }
 
 impl Page {
-    /// Reads up to `limit` events of all columns. The stream must hold one more if there is
-    /// one: that is how a page knows that it is not the last.
-    pub(crate) async fn read(mut stream: EventStream, limit: usize) -> Result<Self, Problem> {
+    /// Reads up to `limit` events, of which the first `columns` columns are shown; all if none.
+    /// The stream must hold the columns that tell an event's place, and one more event if there
+    /// is one: that is how a page knows that it is not the last.
+    pub(crate) async fn read(
+        mut stream: EventStream,
+        limit: usize,
+        columns: Option<usize>,
+    ) -> Result<Self, Problem> {
         let schema = stream.schema();
-        let mut writer = LineWriter::new(&schema)?;
+        let places = places(&schema)?;
+        let shown: Vec<usize> = (0..columns.unwrap_or(schema.fields().len())).collect();
+        let project = |error| Problem::internal("choosing columns", &error);
+        let mut writer = LineWriter::new(&Arc::new(schema.project(&shown).map_err(project)?))?;
         let mut page = Self::default();
         let (mut lines, mut ends) = (Vec::new(), Vec::new());
         let mut last = None;
         while let Some(batch) = stream.next().await.transpose()? {
             lines.clear();
             ends.clear();
-            writer.write_each(&batch, &mut lines, &mut ends);
+            let written = batch.project(&shown).map_err(project)?;
+            writer.write_each(&written, &mut lines, &mut ends);
             let mut start = 0;
             for (row, end) in ends.iter().enumerate() {
                 if page.rows == limit || page.events.len() >= MAX_BYTES {
                     page.continues = match row {
                         0 => last,
-                        _ => Some(position(&batch, row - 1)),
+                        _ => Some(places.position(&batch, row - 1)),
                     };
                     return Ok(page);
                 }
@@ -54,22 +65,19 @@ impl Page {
                 start = *end;
             }
             if let Some(row) = batch.num_rows().checked_sub(1) {
-                last = Some(position(&batch, row));
+                last = Some(places.position(&batch, row));
             }
         }
         Ok(page)
     }
 }
 
+fn places(schema: &Schema) -> Result<Places, Problem> {
+    let missing = &"columns that tell its place are missing";
+    Places::of(schema).ok_or_else(|| Problem::internal("reading a page", missing))
+}
+
 /// Where a row of all columns stands.
-fn position(batch: &RecordBatch, row: usize) -> Position {
-    let times = batch.column(at::OCCURRED_AT).as_primitive::<TimestampMicrosecondType>();
-    let tenants = batch.column(at::TENANT_ID).as_dictionary::<Int32Type>();
-    let names = tenants.values().as_string::<i32>();
-    let seqs = batch.column(at::SEQ).as_primitive::<UInt64Type>();
-    Position {
-        occurred_at_us: times.value(row),
-        tenant_id: tenants.key(row).map_or("", |key| names.value(key)).to_owned(),
-        seq: seqs.value(row),
-    }
+pub(crate) fn position(batch: &RecordBatch, row: usize) -> Position {
+    Places::ALL_COLUMNS.position(batch, row)
 }

@@ -1,6 +1,8 @@
 //! Errors as RFC 9457 problems. What is wrong with the server goes to its log; the client
 //! gets a calm sentence and the request id under which the log has the rest.
 
+use std::collections::BTreeMap;
+
 use auditlake_export::ExportError;
 use auditlake_lake::LakeError;
 use auditlake_model::ModelError;
@@ -10,33 +12,41 @@ use axum::http::header::{self, HeaderName, HeaderValue};
 use axum::http::{Response, StatusCode};
 use axum::response::IntoResponse;
 use serde::Serialize;
-use serde_json::{Map, Value};
+use serde_json::Value;
+use utoipa::ToSchema;
 
 /// Seconds after which a client may try again when the lake takes no events.
 const RETRY_LAKE: u32 = 5;
 
 /// An answer other than the one asked for.
 #[derive(Debug)]
-pub(crate) struct Problem {
+pub struct Problem {
     status: StatusCode,
     detail: String,
-    members: Map<String, Value>,
+    members: BTreeMap<String, Value>,
     headers: Vec<(HeaderName, HeaderValue)>,
 }
 
-#[derive(Serialize)]
-struct Rendered<'a> {
-    r#type: &'static str,
-    title: &'static str,
+/// Why a call gave something else than was asked for (RFC 9457). What a program may want to
+/// know beyond the status stands in members of its own: `parameter`, `line`, `key`, `permission`.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct ProblemBody {
+    /// Always `about:blank`: the status says what kind of problem it is.
+    r#type: String,
+    /// The status in words.
+    title: String,
+    /// The status of the answer.
+    #[schema(minimum = 400, maximum = 599)]
     status: u16,
-    detail: &'a str,
+    /// What is wrong, where, and what is allowed instead.
+    detail: String,
     #[serde(flatten)]
-    members: &'a Map<String, Value>,
+    members: BTreeMap<String, Value>,
 }
 
 impl Problem {
     pub(crate) fn new(status: StatusCode, detail: impl Into<String>) -> Self {
-        Self { status, detail: detail.into(), members: Map::new(), headers: Vec::new() }
+        Self { status, detail: detail.into(), members: BTreeMap::new(), headers: Vec::new() }
     }
 
     pub(crate) fn bad_request(detail: impl Into<String>) -> Self {
@@ -81,14 +91,14 @@ impl Problem {
 
 impl IntoResponse for Problem {
     fn into_response(self) -> Response<Body> {
-        let rendered = Rendered {
-            r#type: "about:blank",
-            title: self.status.canonical_reason().unwrap_or("Error"),
+        let body = ProblemBody {
+            r#type: "about:blank".to_owned(),
+            title: self.status.canonical_reason().unwrap_or("Error").to_owned(),
             status: self.status.as_u16(),
-            detail: &self.detail,
-            members: &self.members,
+            detail: self.detail,
+            members: self.members,
         };
-        let body = serde_json::to_vec(&rendered).unwrap_or_default();
+        let body = serde_json::to_vec(&body).unwrap_or_default();
         let mut response = Response::new(Body::from(body));
         *response.status_mut() = self.status;
         let headers = response.headers_mut();
@@ -132,7 +142,11 @@ impl From<LakeError> for Problem {
 impl From<QueryError> for Problem {
     fn from(error: QueryError) -> Self {
         match error {
-            QueryError::Invalid(detail) => Self::bad_request(detail),
+            // What is wrong with an SQL expression is wrong with the parameter that holds it.
+            QueryError::Invalid(detail) => match detail.strip_prefix("where: ") {
+                Some(reason) => Self::parameter("where", reason),
+                None => Self::bad_request(detail),
+            },
             QueryError::Resources(detail) => {
                 tracing::warn!(detail, "a query needed too much");
                 let detail = "the query needs more memory than it may use; narrow its time range \

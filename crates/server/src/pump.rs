@@ -1,193 +1,214 @@
-//! From rendered events to the body of an answer: a bounded channel between the thread that
-//! puts them behind each other and the connection that sends. A slow client slows the query; a
-//! gone one ends it, even while it waits for events; an error breaks the body off.
+//! From an encoder to the body of an answer: a bounded channel between the thread that encodes
+//! and the connection that sends. A body ends cleanly, and with its trailers, only when it is
+//! told to; whatever else becomes of the encoder, an error or a panic, breaks it off.
 
+use std::collections::VecDeque;
 use std::io;
 use std::time::Duration;
 
-use auditlake_export::{Encoder, ExportError, Rendered, Sink, Totals};
-use auditlake_query::{Ordered, QueryError};
+use auditlake_export::{ExportError, Sink};
+use auditlake_query::QueryError;
 use axum::body::Body;
+use axum::http::HeaderMap;
 use bytes::Bytes;
-use futures::{FutureExt, StreamExt};
+use http_body_util::StreamBody;
+use hyper::body::Frame;
 use prometheus_client::metrics::counter::Counter;
-use prometheus_client::metrics::gauge::Gauge;
-use tokio::sync::{OwnedSemaphorePermit, mpsc};
+use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 use crate::state::AppState;
 
-/// Bytes are sent on when so many are there, or when the next batch lets itself be waited for.
-const SEND_BYTES: usize = 64 << 10;
-/// The largest piece in the channel.
-const PIECE_BYTES: usize = 256 << 10;
-/// Pieces on their way.
-const PIECES: usize = 4;
-/// What goes through the channel. A body ends cleanly only with [`Piece::End`]: a sender that
-/// is dropped without it, by an error or a panic, breaks the body off.
+/// The largest piece in the channel, and how many pieces are on their way.
+const WIDE: (usize, usize) = (256 << 10, 4);
+/// The same when many exports run, so that all of their channels together stay small.
+const NARROW: (usize, usize) = (64 << 10, 1);
+
+/// What goes through the channel. A sender that is dropped without [`Piece::End`] breaks the
+/// body off.
 enum Piece {
     Bytes(Bytes),
-    End,
-}
-
-/// One of the exports that may run at a time; counted for as long as it lives.
-pub(crate) struct Slot {
-    running: Gauge,
-    _permit: OwnedSemaphorePermit,
-}
-
-impl Slot {
-    pub(crate) fn new(permit: OwnedSemaphorePermit, running: Gauge) -> Self {
-        running.inc();
-        Self { running, _permit: permit }
-    }
-}
-
-impl Drop for Slot {
-    fn drop(&mut self) {
-        self.running.dec();
-    }
+    End(HeaderMap),
 }
 
 /// The end of the channel that the encoder fills.
 pub(crate) struct Outlet {
     sender: mpsc::Sender<Piece>,
     stopping: CancellationToken,
-    stall: Duration,
-    rows: Counter,
+    piece_bytes: usize,
     bytes: Counter,
-    /// Given back when the export is over.
-    _slot: Slot,
 }
 
 /// Why an export did not come to its end.
-enum Broken {
+#[derive(Debug)]
+pub(crate) enum Broken {
     Gone,
     Stalled,
     Stopping,
     Query(QueryError),
     Export(ExportError),
+    /// The thread that worked on it broke off, or the end of it could not be recorded.
+    Internal(String),
 }
 
 /// A channel into the body of an answer.
-pub(crate) fn channel(state: &AppState, slot: Slot) -> (Outlet, Body) {
-    let (sender, receiver) = mpsc::channel(PIECES);
-    let metrics = state.metrics();
+pub(crate) fn channel(state: &AppState, is_crowded: bool) -> (Outlet, Body) {
+    let (piece_bytes, pieces) = if is_crowded { NARROW } else { WIDE };
+    let (sender, receiver) = mpsc::channel(pieces);
     let outlet = Outlet {
         sender,
         stopping: state.stopping().clone(),
-        stall: state.config().export_stall_timeout,
-        rows: metrics.export_rows.clone(),
-        bytes: metrics.export_bytes.clone(),
-        _slot: slot,
+        piece_bytes,
+        bytes: state.metrics().export_bytes.clone(),
     };
     (outlet, body(receiver))
 }
 
 fn body(receiver: mpsc::Receiver<Piece>) -> Body {
-    Body::from_stream(futures::stream::unfold(Some(receiver), |receiver| async move {
+    let frames = futures::stream::unfold(Some(receiver), |receiver| async move {
         let mut receiver = receiver?;
         match receiver.recv().await {
-            Some(Piece::Bytes(bytes)) => Some((Ok(bytes), Some(receiver))),
-            Some(Piece::End) => None,
+            Some(Piece::Bytes(bytes)) => Some((Ok(Frame::data(bytes)), Some(receiver))),
+            Some(Piece::End(trailers)) => Some((Ok(Frame::trailers(trailers)), None)),
             None => Some((Err(io::Error::other("the export broke off")), None)),
         }
-    }))
+    });
+    Body::new(StreamBody::new(frames))
 }
 
-/// Runs an export to its end. It keeps its thread busy, so it needs one of its own.
-pub(crate) async fn run(rendered: Ordered<Rendered>, encoder: Encoder, outlet: Outlet) {
-    match pump(rendered, encoder, &outlet).await {
-        Ok(Totals { rows, bytes, .. }) => tracing::info!(rows, bytes, "export done"),
-        Err(Broken::Gone) => tracing::info!("export given up: the client left"),
-        Err(Broken::Stalled) => tracing::warn!("export broken off: the client reads nothing"),
-        Err(Broken::Stopping) => tracing::warn!("export broken off: the server stops"),
-        Err(Broken::Query(error)) => tracing::error!(%error, "export broken off"),
-        Err(Broken::Export(error)) => tracing::error!(%error, "export broken off"),
+impl Outlet {
+    /// Sends what waits; answers whether all of it is on its way, or the client took nothing
+    /// for so long that the rest still waits.
+    pub(crate) async fn send(&self, out: &mut Waiting, patience: Duration) -> Result<bool, Broken> {
+        while !out.is_empty() {
+            if !self.send_one(out, patience).await? {
+                return Ok(false);
+            }
+        }
+        Ok(true)
     }
-}
 
-async fn pump(
-    mut rendered: Ordered<Rendered>,
-    mut encoder: Encoder,
-    outlet: &Outlet,
-) -> Result<Totals, Broken> {
-    let mut out = Waiting::default();
-    // A client sees the first bytes before the first batch is read.
-    encoder.start(&mut out)?;
-    outlet.send(&mut out).await?;
-    while let Some(events) = outlet.next(&mut rendered, &mut out).await? {
-        let rows = events.rows() as u64;
-        encoder.add(events, &mut out)?;
-        outlet.rows.inc_by(rows);
-        if out.bytes >= SEND_BYTES {
-            outlet.send(&mut out).await?;
+    /// Sends what waits, or gives the client up.
+    pub(crate) async fn send_all(
+        &self,
+        out: &mut Waiting,
+        patience: Duration,
+    ) -> Result<(), Broken> {
+        if self.send(out, patience).await? { Ok(()) } else { Err(Broken::Stalled) }
+    }
+
+    /// Sends one piece of what waits, if there is room for it within so long. Nothing is lost
+    /// when this is dropped.
+    pub(crate) async fn send_one(
+        &self,
+        out: &mut Waiting,
+        patience: Duration,
+    ) -> Result<bool, Broken> {
+        let Some(room) = self.room(patience).await? else { return Ok(false) };
+        if let Some(piece) = out.next(self.piece_bytes) {
+            self.bytes.inc_by(piece.len() as u64);
+            room.send(Piece::Bytes(piece));
+        }
+        Ok(true)
+    }
+
+    /// Ends the body cleanly.
+    pub(crate) async fn end(&self, trailers: HeaderMap, patience: Duration) -> Result<(), Broken> {
+        match self.room(patience).await? {
+            Some(room) => room.send(Piece::End(trailers)),
+            None => return Err(Broken::Stalled),
+        }
+        Ok(())
+    }
+
+    /// Waits until something does not go on: the client leaves, or the server stops.
+    pub(crate) async fn breaks(&self) -> Broken {
+        tokio::select! {
+            biased;
+            () = self.stopping.cancelled() => Broken::Stopping,
+            () = self.sender.closed() => Broken::Gone,
         }
     }
-    let totals = encoder.finish(&mut out)?;
-    outlet.send(&mut out).await?;
-    outlet.put(Piece::End).await?;
-    Ok(totals)
+
+    /// Room for one piece, if there is some within so long.
+    async fn room(&self, patience: Duration) -> Result<Option<mpsc::Permit<'_, Piece>>, Broken> {
+        tokio::select! {
+            biased;
+            () = self.stopping.cancelled() => Err(Broken::Stopping),
+            room = tokio::time::timeout(patience, self.sender.reserve()) => match room {
+                Ok(Ok(room)) => Ok(Some(room)),
+                Ok(Err(_)) => Err(Broken::Gone),
+                Err(_) => Ok(None),
+            },
+        }
+    }
 }
 
 /// What is to be sent next.
 #[derive(Default)]
-struct Waiting {
-    pieces: Vec<Bytes>,
+pub(crate) struct Waiting {
+    pieces: VecDeque<Bytes>,
     bytes: usize,
+}
+
+impl Waiting {
+    /// How many bytes wait.
+    pub(crate) fn bytes(&self) -> usize {
+        self.bytes
+    }
+
+    fn is_empty(&self) -> bool {
+        self.pieces.is_empty()
+    }
+
+    /// Takes the next bytes out, not more than so many.
+    fn next(&mut self, most: usize) -> Option<Bytes> {
+        let first = self.pieces.front_mut()?;
+        let piece = first.split_to(first.len().min(most));
+        if first.is_empty() {
+            self.pieces.pop_front();
+        }
+        self.bytes -= piece.len();
+        Some(piece)
+    }
 }
 
 impl Sink for Waiting {
     fn put(&mut self, bytes: Bytes) {
         self.bytes += bytes.len();
-        self.pieces.push(bytes);
+        self.pieces.push_back(bytes);
     }
 }
 
-impl Outlet {
-    /// The next events. What waits in `out` goes on its way while the query works.
-    async fn next(
-        &self,
-        rendered: &mut Ordered<Rendered>,
-        out: &mut Waiting,
-    ) -> Result<Option<Rendered>, Broken> {
-        if out.bytes > 0 {
-            match rendered.next().now_or_never() {
-                Some(events) => return Ok(events.transpose()?),
-                None => self.send(out).await?,
+impl Broken {
+    /// What became of the export, in words that tell nothing about the inside of the server.
+    pub(crate) fn reason(&self) -> String {
+        match self {
+            Self::Gone => "the client left".to_owned(),
+            Self::Stalled => "the client read nothing for too long".to_owned(),
+            Self::Stopping => "the server stopped".to_owned(),
+            Self::Query(QueryError::Invalid(reason)) => reason.clone(),
+            Self::Query(QueryError::Resources(_)) => {
+                "the query needed more memory than it may use".to_owned()
             }
-        }
-        tokio::select! {
-            biased;
-            () = self.stopping.cancelled() => Err(Broken::Stopping),
-            () = self.sender.closed() => Err(Broken::Gone),
-            events = rendered.next() => Ok(events.transpose()?),
+            Self::Query(_) | Self::Export(_) | Self::Internal(_) => {
+                "the server could not go on; its log has the reason".to_owned()
+            }
         }
     }
 
-    /// Sends what waits, in pieces that are not too large.
-    async fn send(&self, out: &mut Waiting) -> Result<(), Broken> {
-        out.bytes = 0;
-        for mut bytes in out.pieces.drain(..) {
-            while !bytes.is_empty() {
-                let piece = bytes.split_to(bytes.len().min(PIECE_BYTES));
-                let sent = piece.len() as u64;
-                self.put(Piece::Bytes(piece)).await?;
-                self.bytes.inc_by(sent);
+    /// Tells the server's own log.
+    pub(crate) fn log(&self) {
+        match self {
+            Self::Gone => tracing::info!("export given up: the client left"),
+            Self::Stalled => tracing::warn!("export broken off: the client reads nothing"),
+            Self::Stopping => tracing::warn!("export broken off: the server stops"),
+            Self::Query(error @ QueryError::Invalid(_)) => {
+                tracing::info!(%error, "export broken off");
             }
-        }
-        Ok(())
-    }
-
-    async fn put(&self, piece: Piece) -> Result<(), Broken> {
-        tokio::select! {
-            biased;
-            () = self.stopping.cancelled() => Err(Broken::Stopping),
-            sent = tokio::time::timeout(self.stall, self.sender.send(piece)) => match sent {
-                Ok(Ok(())) => Ok(()),
-                Ok(Err(_)) => Err(Broken::Gone),
-                Err(_) => Err(Broken::Stalled),
-            },
+            Self::Query(error) => tracing::error!(%error, "export broken off"),
+            Self::Export(error) => tracing::error!(%error, "export broken off"),
+            Self::Internal(error) => tracing::error!(error, "export broken off"),
         }
     }
 }
@@ -201,5 +222,24 @@ impl From<QueryError> for Broken {
 impl From<ExportError> for Broken {
     fn from(error: ExportError) -> Self {
         Self::Export(error)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bytes_leave_in_order_and_in_small_pieces() {
+        let mut out = Waiting::default();
+        out.put(Bytes::from_static(b"abcde"));
+        out.put(Bytes::from_static(b"fg"));
+        assert_eq!(out.bytes(), 7);
+        let mut pieces = Vec::new();
+        while let Some(piece) = out.next(3) {
+            pieces.push(piece);
+        }
+        assert_eq!(pieces, ["abc", "de", "fg"]);
+        assert_eq!((out.bytes(), out.is_empty()), (0, true));
     }
 }

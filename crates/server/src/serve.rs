@@ -1,5 +1,8 @@
-//! The API on a socket: accepts within a bound, cuts clients that do not speak, and at the end
-//! lets running requests finish. Every task is owned here and awaited before [`run`] returns.
+//! The API on a socket, with TLS or without: accepts within a bound, cuts clients that do not
+//! speak, and at the end lets running requests finish. Every task is owned here and awaited
+//! before [`run`] returns.
+
+mod tls;
 
 use std::io;
 use std::pin::pin;
@@ -13,13 +16,16 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
 use hyper_util::server::graceful::{GracefulShutdown, Watcher};
 use socket2::SockRef;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
 use tokio::task::JoinSet;
+use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tower::ServiceExt;
 
+use crate::background::background;
 use crate::config::ServerConfig;
 use crate::routes::app;
 use crate::state::AppState;
@@ -41,13 +47,20 @@ pub async fn run(
     shutdown: impl Future<Output = ()>,
 ) -> io::Result<()> {
     let address = listener.local_addr()?;
-    tracing::info!(%address, "listening");
     let config = state.config().clone();
+    let tls = config.tls.as_ref().map(tls::acceptor).transpose()?;
+    tracing::info!(%address, tls = tls.is_some(), "listening");
+    if tls.is_none() && !address.ip().is_loopback() {
+        tracing::warn!("without TLS, keys and events travel in clear over the network");
+    }
     let (tasks, stopping) = (state.tasks().clone(), state.stopping().clone());
+    background(&state);
     let slots = Arc::new(Semaphore::new(config.max_connections));
     let server = Arc::new(Server {
         http: http(&config, Owned { tasks: tasks.clone(), stopping: stopping.clone() }),
+        tls,
         header_timeout: config.header_timeout,
+        closing: CancellationToken::new(),
         router: app(state),
     });
     let graceful = GracefulShutdown::new();
@@ -61,9 +74,10 @@ pub async fn run(
             accepted = accept(&listener, &slots, config.export_stall_timeout) => accepted,
         };
         let (server, watcher) = (Arc::clone(&server), graceful.watcher());
-        connections.spawn(async move { server.connection(stream, watcher, slot).await });
+        connections.spawn(async move { server.client(stream, watcher, slot).await });
     }
     drop(listener);
+    server.closing.cancel();
     let running = graceful.count();
     tracing::info!(running, "stopping");
     if tokio::time::timeout(config.shutdown_grace, graceful.shutdown()).await.is_err() {
@@ -78,12 +92,35 @@ pub async fn run(
 
 struct Server {
     http: Builder<Owned>,
+    tls: Option<TlsAcceptor>,
     header_timeout: Duration,
+    /// Cancelled when no more is accepted: whoever has not even greeted by then may go.
+    closing: CancellationToken,
     router: Router,
 }
 
 impl Server {
-    async fn connection(&self, stream: TcpStream, watcher: Watcher, slot: OwnedSemaphorePermit) {
+    /// A client, from its first byte on; `slot` is the place that it takes.
+    async fn client(&self, stream: TcpStream, watcher: Watcher, slot: OwnedSemaphorePermit) {
+        match &self.tls {
+            None => self.connection(stream, watcher).await,
+            Some(tls) => {
+                let greeting = tokio::time::timeout(self.header_timeout, tls.accept(stream));
+                match self.closing.run_until_cancelled(greeting).await {
+                    Some(Ok(Ok(stream))) => self.connection(stream, watcher).await,
+                    Some(Ok(Err(error))) => tracing::debug!(%error, "a TLS handshake failed"),
+                    // It took too long, or the server ends.
+                    Some(Err(_)) | None => {}
+                }
+            }
+        }
+        drop(slot);
+    }
+
+    async fn connection<S>(&self, stream: S, watcher: Watcher)
+    where
+        S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    {
         let asked = Arc::new(Notify::new());
         let (router, first) = (self.router.clone(), Arc::clone(&asked));
         let service = hyper::service::service_fn(move |request: hyper::Request<Incoming>| {
@@ -107,7 +144,6 @@ impl Server {
             // Clients come and go; what matters was logged by the request.
             tracing::debug!(%error, "a connection ended");
         }
-        drop(slot);
     }
 }
 

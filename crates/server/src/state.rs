@@ -12,9 +12,12 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::config::ServerConfig;
-use crate::keys::Keys;
+use crate::identity::{Issuer, Keys};
+use crate::jobs::Jobs;
 use crate::metrics::Metrics;
+use crate::permits::Permits;
 use crate::problem::Problem;
+use crate::turns::Turns;
 
 /// The server's state; clones share it.
 #[derive(Clone)]
@@ -29,7 +32,10 @@ struct Shared {
     keys: Keys,
     config: ServerConfig,
     metrics: Metrics,
-    exports: Arc<Semaphore>,
+    jobs: Jobs,
+    exports: Arc<Permits>,
+    turns: Turns,
+    live: Arc<Permits>,
     /// In units of [`HELD_UNIT`] bytes.
     bodies: Arc<Semaphore>,
     parses: Arc<Semaphore>,
@@ -38,7 +44,8 @@ struct Shared {
 }
 
 impl AppState {
-    /// The state of a server over `lake`, open to the holders of `keys`.
+    /// The state of a server over `lake`, open to the holders of `keys`, and of tokens of the
+    /// issuer that the configuration has.
     #[must_use]
     pub fn new(
         lake: Arc<Lake>,
@@ -47,7 +54,19 @@ impl AppState {
         keys: Keys,
         config: ServerConfig,
     ) -> Self {
-        let exports = Arc::new(Semaphore::new(config.max_exports));
+        let metrics = Metrics::new();
+        let exports = Permits::new(
+            "exports",
+            config.max_exports,
+            config.max_exports_per_caller,
+            metrics.exports_running.clone(),
+        );
+        let live = Permits::new(
+            "live tails",
+            config.max_live,
+            MAX_LIVE_EACH,
+            metrics.live_running.clone(),
+        );
         let bodies = Arc::new(Semaphore::new(config.max_held_bytes / HELD_UNIT));
         let parses = Arc::new(Semaphore::new(config.max_parses));
         let shared = Shared {
@@ -56,8 +75,11 @@ impl AppState {
             environment,
             keys,
             config,
-            metrics: Metrics::new(),
+            metrics,
+            jobs: Jobs::default(),
             exports,
+            turns: Turns::default(),
+            live,
             bodies,
             parses,
             tasks: TaskTracker::new(),
@@ -82,12 +104,37 @@ impl AppState {
         &self.shared.keys
     }
 
+    /// The identity provider whose tokens are taken, if there is one.
+    pub(crate) fn issuer(&self) -> Option<&Issuer> {
+        self.shared.config.issuer.as_deref()
+    }
+
     pub(crate) fn config(&self) -> &ServerConfig {
         &self.shared.config
     }
 
     pub(crate) fn metrics(&self) -> &Metrics {
         &self.shared.metrics
+    }
+
+    /// The export jobs of this server.
+    pub(crate) fn jobs(&self) -> &Jobs {
+        &self.shared.jobs
+    }
+
+    /// The places for streamed exports.
+    pub(crate) fn exports(&self) -> &Arc<Permits> {
+        &self.shared.exports
+    }
+
+    /// Whose turn it is among streamed exports to read and to encode.
+    pub(crate) fn turns(&self) -> &Turns {
+        &self.shared.turns
+    }
+
+    /// The places for live tails.
+    pub(crate) fn live(&self) -> &Arc<Permits> {
+        &self.shared.live
     }
 
     /// Owns everything that outlives the call that started it; [`crate::run`] waits for it.
@@ -98,11 +145,6 @@ impl AppState {
     /// Cancelled when the grace of a shutdown is over: whatever still runs breaks off.
     pub(crate) fn stopping(&self) -> &CancellationToken {
         &self.shared.stopping
-    }
-
-    /// The right to run an export, unless enough of them run.
-    pub(crate) fn export_permit(&self) -> Option<OwnedSemaphorePermit> {
-        Arc::clone(&self.shared.exports).try_acquire_owned().ok()
     }
 
     /// The right to hold a body: as many bytes as it says it has, or may have.
@@ -129,10 +171,23 @@ impl AppState {
         let limit = self.config().request_timeout;
         tokio::time::timeout(limit, step).await.map_err(|_| too_slow(limit))
     }
+
+    /// Holds a question about events to the time it may take. What is given up is dropped, and
+    /// with it the engine's work on it.
+    pub(crate) async fn in_query_time<T>(
+        &self,
+        question: impl Future<Output = T>,
+    ) -> Result<T, Problem> {
+        let limit = self.config().query_timeout;
+        tokio::time::timeout(limit, question).await.map_err(|_| unanswered(limit))
+    }
 }
 
 /// Memory for bodies is given out in such pieces.
 const HELD_UNIT: usize = 1024;
+
+/// Live tails of one caller: a person has a few windows open.
+const MAX_LIVE_EACH: usize = 10;
 
 fn too_slow(limit: Duration) -> Problem {
     Problem::new(
@@ -140,4 +195,15 @@ fn too_slow(limit: Duration) -> Problem {
         format!("it took longer than {} s and was given up", limit.as_secs_f64()),
     )
     .retry_after(5)
+}
+
+fn unanswered(limit: Duration) -> Problem {
+    Problem::new(
+        StatusCode::GATEWAY_TIMEOUT,
+        format!(
+            "the query took longer than {} s and was given up; narrow its range of time (from, \
+             to) or its filters, or make an export job",
+            limit.as_secs_f64()
+        ),
+    )
 }

@@ -24,6 +24,7 @@ async fn with_authorization(server: &Server, value: Option<&str>) -> harness::An
 async fn strangers_get_one_answer_whatever_is_wrong_with_their_key() {
     let server = Server::start().await;
     let other = Server::start().await.key;
+    let unknown = format!("Bearer {other}");
     let mistyped = format!("Bearer {}x", &server.key[..server.key.len() - 1]);
     let wrong = [
         None,
@@ -32,40 +33,61 @@ async fn strangers_get_one_answer_whatever_is_wrong_with_their_key() {
         Some("Basic dXNlcjpwYXNz"),
         Some(mistyped.as_str()),
         Some(other.as_str()),
+        Some(unknown.as_str()),
     ];
     let mut bodies = Vec::new();
     for value in wrong {
         let answer = with_authorization(&server, value).await;
         answer.problem(401, &["a valid key is needed"]);
-        assert_eq!(answer.header("www-authenticate"), "Bearer");
+        // Who showed something is told that it is no good, and nothing else.
+        let shown = [&mistyped, &unknown, &other].iter().any(|text| value == Some(text.as_str()));
+        let challenge = if shown { "Bearer error=\"invalid_token\"" } else { "Bearer" };
+        assert_eq!(answer.header("www-authenticate"), challenge, "{value:?}");
         bodies.push(answer.body);
     }
-    let unknown = format!("Bearer {other}");
-    bodies.push(with_authorization(&server, Some(&unknown)).await.body);
     assert!(bodies.windows(2).all(|pair| pair[0] == pair[1]));
-    let known = format!("bearer {}", server.key);
-    assert_eq!(with_authorization(&server, Some(&known)).await.status, 200);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_key_may_be_shown_with_or_without_its_scheme() {
+    let server = Server::start().await;
+    let key = &server.key;
+    for value in [format!("Bearer {key}"), format!("bearer  {key}"), key.clone()] {
+        assert_eq!(with_authorization(&server, Some(&value)).await.status, 200, "{value}");
+    }
+    for value in [format!("Basic {key}"), format!("Token {key}"), format!("{key} {key}")] {
+        assert_eq!(with_authorization(&server, Some(&value)).await.status, 401, "{value}");
+    }
+    // Which of two would count is a guess.
+    let twice = server.request(Method::GET, "/v1/events").header("authorization", key);
+    assert_eq!(server.send(twice.body(Body::empty()).unwrap()).await.status, 401);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_first_key_is_made_once_and_found_again() {
     let server = Server::start().await;
     let documents = server.lake.documents();
-    let mut keys = Keys::load(documents).await.unwrap();
+    let keys = Keys::load(documents).await.unwrap();
     let show = |_: &str| panic!("there is a key already");
     keys.first_operator(documents, &Environment::system(), show).await.unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn everything_but_probes_and_metrics_needs_a_key() {
+async fn everything_but_probes_metrics_and_the_description_needs_a_key() {
     let server = Server::start().await;
     for (path, status) in [
         ("/livez", 200),
         ("/readyz", 200),
         ("/metrics", 200),
+        ("/openapi.json", 200),
+        ("/docs", 200),
         ("/v1/events", 401),
         ("/v1/events/export", 401),
         ("/v1/events/evt_1", 401),
+        ("/v1/keys", 401),
+        ("/v1/exports/exp_1/archive.zip", 401),
+        ("/v1/exports/exp_1/archive.zip?signature=made-up", 401),
+        ("/v1/events?signature=made-up", 401),
         ("/nowhere", 401),
         ("/livez/", 401),
     ] {

@@ -8,7 +8,7 @@ use std::io::{Read, Write};
 
 use auditlake_server::ServerConfig;
 use axum::body::Body;
-use axum::http::Method;
+use axum::http::{Method, Request};
 use harness::{Answer, Server, event, event_with, events, lines};
 use serde_json::{Value, json};
 
@@ -188,4 +188,55 @@ async fn a_retry_with_an_idempotency_key_names_the_same_events() {
         let answer = post_with(&server, &[("idempotency-key", key)], body.clone()).await;
         answer.problem(400, &["Idempotency-Key", "1 to 255"]);
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_tenants_ingester_writes_for_its_tenant() {
+    let server = Server::start().await;
+    let key = server.key_for("ingester", json!({"tenant_id": "acme"})).await;
+    let ingester = server.as_key(&key);
+    let mut orphan = event("orphan");
+    orphan.as_object_mut().unwrap().remove("tenant_id");
+    let foreign = event_with("foreign", json!({"tenant_id": "globex"}));
+    // A tenant that is not named is the own one; another is refused, with its place.
+    let body = lines(&[orphan.clone(), event("named")]);
+    assert_eq!(ingester.post("/v1/events", body).await.json()["accepted"], 2);
+    assert_eq!(server.get("/v1/events/orphan").await.json()["tenant_id"], "acme");
+    let body = lines(&[event("good"), foreign.clone(), event("after")]);
+    let answer = ingester.post("/v1/events", body.clone()).await;
+    let problem = answer.problem(403, &["line 2", "tenant_id", "bound"]);
+    assert_eq!((&problem["line"], &problem["key"]), (&json!(2), &json!("tenant_id")));
+    assert!(!answer.text().contains("globex"));
+    let answer = ingester.post("/v1/events?partial=true", body).await.json();
+    assert_eq!(answer["accepted"], 2);
+    assert_eq!(
+        (&answer["rejected"][0]["line"], &answer["rejected"][0]["key"]),
+        (&json!(2), &json!("tenant_id"))
+    );
+    server.get("/v1/events/foreign").await.problem(404, &[]);
+    // A tenant that is no text is wrong, not forbidden.
+    let odd = event_with("odd", json!({"tenant_id": 7})).to_string();
+    ingester.post("/v1/events", odd).await.problem(400, &["tenant_id"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn ids_of_two_tenants_with_the_same_idempotency_key_differ() {
+    let server = Server::start().await;
+    let mut nameless = event("x");
+    for key in ["id", "tenant_id"] {
+        nameless.as_object_mut().unwrap().remove(key);
+    }
+    for tenant in ["acme", "globex"] {
+        let key = server.key_for("ingester", json!({"tenant_id": tenant})).await;
+        for accepted in [1, 0] {
+            let request = Request::post("/v1/events")
+                .header("authorization", format!("Bearer {key}"))
+                .header("idempotency-key", "batch-1")
+                .body(Body::from(nameless.to_string()));
+            assert_eq!(server.send(request.unwrap()).await.json()["accepted"], accepted);
+        }
+    }
+    let ids = server.ids("type=user.*").await;
+    assert_eq!(ids.len(), 2);
+    assert_ne!(ids[0], ids[1]);
 }

@@ -177,3 +177,106 @@ async fn one_event_is_found_by_its_id() {
     server.get("/v1/events/twin?tenant_id=none").await.problem(404, &["twin"]);
     server.get("/v1/events/twin?type=x").await.problem(400, &["type", "tenant_id"]);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_total_counts_the_whole_list_as_the_first_page_saw_it() {
+    let server = Server::start().await;
+    server.take(&crowd()).await;
+    let first = server.get("/v1/events?limit=2&total=true&type=user.signed_in").await.json();
+    assert_eq!(first["total"], 13);
+    server.take(&events("late-", 5)).await;
+    let cursor = first["next_cursor"].as_str().unwrap();
+    let uri = format!("/v1/events?limit=2&total=true&type=user.signed_in&cursor={cursor}");
+    assert_eq!(server.get(&uri).await.json()["total"], 13);
+    let anew = server.get("/v1/events?limit=1&total=true&tenant_id=acme").await.json();
+    assert_eq!(anew["total"], 12);
+    let without = server.get("/v1/events?limit=1&total=false").await.json();
+    assert_eq!(without.get("total"), None);
+    let none = server.get("/v1/events?total=true&type=nothing").await.text();
+    assert_eq!(none, "{\"events\":[],\"next_cursor\":null,\"total\":0}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_page_may_show_some_columns_and_still_goes_on() {
+    let server = Server::start().await;
+    server.take(&events("e", 5)).await;
+    let (mut shown, mut cursor) = (Vec::new(), String::new());
+    loop {
+        let page = server.get(&format!("/v1/events?columns=type,id&limit=2{cursor}")).await;
+        assert_eq!(page.status, 200, "{}", page.text());
+        shown.extend(page.json()["events"].as_array().unwrap().clone());
+        match page.json()["next_cursor"].as_str() {
+            Some(next) => cursor = format!("&cursor={next}"),
+            None => break,
+        }
+    }
+    let wanted = ["e04", "e03", "e02", "e01", "e00"];
+    let wanted = wanted.map(|id| json!({"id": id, "type": "user.signed_in"}));
+    assert_eq!(shown, wanted);
+    server.get("/v1/events?columns=colour").await.problem(400, &["columns", "\"colour\""]);
+}
+
+fn encoded(text: &str) -> String {
+    url::form_urlencoded::byte_serialize(text.as_bytes()).collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_expression_selects_and_refuses_in_words() {
+    let server = Server::start().await;
+    server
+        .take(&[
+            event_with("one", json!({"outcome": "failure", "data": {"size": 7}})),
+            event_with("two", json!({"outcome": "denied"})),
+            event("three"),
+        ])
+        .await;
+    for (condition, wanted) in [
+        ("outcome = 'failure'", &["one"][..]),
+        ("outcome IN ('failure', 'denied') AND id LIKE 't%'", &["two"]),
+        ("NOT (outcome = 'success') AND length(id) = 3", &["two", "one"]),
+        ("json_get_int(data, 'size') > 5", &["one"]),
+        ("reason IS NULL", &["three", "two", "one"]),
+    ] {
+        let uri = format!("where={}&type=user.signed_in", encoded(condition));
+        assert_eq!(server.ids(&uri).await, wanted, "{condition}");
+    }
+    let both = format!("where={}&where={}", encoded("id <> 'one'"), encoded("id <> 'two'"));
+    assert_eq!(server.ids(&both).await, ["three"]);
+    for condition in ["colour = 1", "id", "SELECT 1", "count(*) > 1", "id = (SELECT 'x')", "1 ="] {
+        let answer = server.get(&format!("/v1/events?where={}", encoded(condition))).await;
+        let problem = answer.problem(400, &["parameter where"]);
+        assert_eq!(problem["parameter"], "where", "{condition}");
+    }
+    // Right as an expression, but not for what an event says; its value is not told.
+    let condition = encoded("CAST(id AS INT) = 1");
+    let answer = server.get(&format!("/v1/events?where={condition}")).await;
+    answer.problem(400, &["parameter where", "try_cast"]);
+    assert!(!answer.text().contains("three"), "{}", answer.text());
+    server.get("/v1/events?where=").await.problem(400, &["where", "empty"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn each_caller_sees_its_own_part_and_no_cursor_of_another() {
+    let server = Server::start().await;
+    server.take(&crowd()).await;
+    let secret = json!({"tenant_id": "zeta", "actor": {"id": "u_99"}});
+    server.take(&[event_with("secret", secret)]).await;
+    let acme = server.key_for("auditor", json!({"tenant_id": "acme"})).await;
+    let user = server.key_for("user", json!({"tenant_id": "zeta", "user_id": "u_99"})).await;
+    let (acme, user) = (server.as_key(&acme), server.as_key(&user));
+    let seen = acme.get("/v1/events?type=user.signed_in&limit=1000&total=true").await.json();
+    assert_eq!(seen["total"], 7);
+    assert!(seen["events"].as_array().unwrap().iter().all(|event| event["tenant_id"] == "acme"));
+    assert_eq!(user.get("/v1/events?total=true").await.ids(), ["secret"]);
+    assert_eq!(acme.get("/v1/events?tenant_id=zeta").await.ids(), Vec::<String>::new());
+    // One that the caller may not see is as one that is not there.
+    acme.get("/v1/events/secret").await.problem(404, &["there is no event \"secret\""]);
+    acme.get("/v1/events/nothing").await.problem(404, &["there is no event \"nothing\""]);
+    assert_eq!(user.get("/v1/events/secret").await.status, 200);
+    let first = server.get("/v1/events?limit=1&type=user.signed_in").await.json();
+    let cursor = first["next_cursor"].as_str().unwrap();
+    let uri = format!("/v1/events?limit=1&type=user.signed_in&cursor={cursor}");
+    acme.get(&uri).await.problem(400, &["cursor", "another caller"]);
+    let ingester = server.key_for("ingester", json!({"tenant_id": "acme"})).await;
+    server.as_key(&ingester).get("/v1/events").await.problem(403, &["audit:read"]);
+}

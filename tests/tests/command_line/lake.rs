@@ -1,6 +1,8 @@
 //! `quickstart`, `status` and `compact`: a lake from nothing, what it holds, and how it is
 //! tidied up without a change to any event.
 
+use std::process::Stdio;
+
 use auditlake_tests::{Crowd, Site};
 
 use crate::{DONE, FAILED, numbered, write};
@@ -78,6 +80,30 @@ async fn compact_leaves_one_segment_a_day_and_every_event() {
     assert!(site.run(["export"]).ok().stdout == export, "compaction changed an event");
     let again = site.run(["compact", "--json"]).ok().json();
     assert_eq!(again["days"], 0, "there is nothing left to do: {again}");
+}
+
+#[test]
+fn a_reader_who_has_enough_ends_a_command_well() {
+    let site = Site::new();
+    write(&site, "in.ndjson", numbered(50));
+    let _ = site.run(["import", "in.ndjson"]).ok();
+    for arguments in [
+        &["status"][..],
+        &["status", "--json"],
+        &["compact"],
+        &["export"],
+        &["sql", "SELECT * FROM events"],
+        &["import", "in.ndjson", "--json"],
+    ] {
+        let mut command = site.command(arguments);
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = command.spawn().expect("the binary starts");
+        drop(child.stdout.take());
+        let ended = child.wait_with_output().expect("its end");
+        let said = String::from_utf8_lossy(&ended.stderr);
+        assert!(!said.contains("panicked"), "{arguments:?}: {said}");
+        assert_eq!(ended.status.code(), Some(DONE), "{arguments:?}: {said}");
+    }
 }
 
 #[test]

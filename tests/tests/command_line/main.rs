@@ -3,6 +3,7 @@
 
 mod export;
 mod import;
+mod keys;
 mod lake;
 mod serve;
 mod sql;

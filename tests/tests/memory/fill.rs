@@ -6,7 +6,7 @@ use auditlake_lake::{Lake, LakeConfig, Root};
 use auditlake_model::Draft;
 use auditlake_model::env::Environment;
 use auditlake_model::id::ContentIds;
-use auditlake_model::parse::{ParseOptions, UnknownKeys, parse_events};
+use auditlake_model::parse::{ParseOptions, TenantRule, UnknownKeys, parse_events};
 use auditlake_model::sample::{Sample, SampleConfig};
 use tokio::sync::mpsc;
 
@@ -47,7 +47,7 @@ fn drafts(events: u64) -> mpsc::Receiver<Draft> {
         while let Some(lines) = lines.blocking_recv() {
             let mut options = ParseOptions {
                 unknown: UnknownKeys::Refuse,
-                default_tenant: None,
+                tenant: TenantRule::Named,
                 partial: false,
                 ids: &mut ContentIds::default(),
             };

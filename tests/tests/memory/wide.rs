@@ -6,7 +6,7 @@ use std::path::Path;
 use auditlake_lake::{Lake, LakeConfig, Root};
 use auditlake_model::env::Environment;
 use auditlake_model::id::ContentIds;
-use auditlake_model::parse::{ParseOptions, UnknownKeys, parse_events};
+use auditlake_model::parse::{ParseOptions, TenantRule, UnknownKeys, parse_events};
 
 /// Fills a new lake with events that carry so many bytes of `data` each, in a few segments that
 /// are then merged.
@@ -22,7 +22,7 @@ pub(crate) async fn fill(folder: &Path, events: u64, data_bytes: usize) {
         );
         let mut options = ParseOptions {
             unknown: UnknownKeys::Refuse,
-            default_tenant: None,
+            tenant: TenantRule::Named,
             partial: false,
             ids: &mut ContentIds::default(),
         };

@@ -3,6 +3,7 @@
 use serde_json::json;
 
 use crate::args::StatusArgs;
+use crate::output::say;
 use crate::settings::Settings;
 
 pub(crate) async fn run(settings: &Settings, arguments: &StatusArgs) -> anyhow::Result<()> {
@@ -14,16 +15,18 @@ pub(crate) async fn run(settings: &Settings, arguments: &StatusArgs) -> anyhow::
     let deleted = lake.sweep().await?;
     lake.close().await?;
     if arguments.json {
-        println!(
+        say!(
             "{}",
             json!({"days": done.days, "segments_before": done.segments_before,
                    "segments_after": done.segments_after, "files_deleted": deleted})
-        );
+        )?;
     } else {
-        println!(
+        say!(
             "compacted {} days: {} segments became {}; {deleted} removed files deleted",
-            done.days, done.segments_before, done.segments_after
-        );
+            done.days,
+            done.segments_before,
+            done.segments_after
+        )?;
     }
     Ok(())
 }

@@ -7,7 +7,7 @@ use std::time::Instant;
 use anyhow::{Context, bail};
 use auditlake_lake::{Lake, Receipt};
 use auditlake_model::id::ContentIds;
-use auditlake_model::parse::{ParseOptions, UnknownKeys, parse_events};
+use auditlake_model::parse::{ParseOptions, TenantRule, UnknownKeys, parse_events};
 use auditlake_model::{Draft, ModelError};
 use auditlake_query::{Engine, Shape};
 use indicatif::ProgressBar;
@@ -16,6 +16,7 @@ use serde_json::value::RawValue;
 use tokio::sync::mpsc;
 
 use crate::args::ImportArgs;
+use crate::output::say;
 use crate::progress;
 use crate::settings::Settings;
 use crate::source::{Chunk, Input, Lines, inputs, total_bytes};
@@ -68,22 +69,20 @@ pub(crate) async fn run(settings: &Settings, arguments: &ImportArgs) -> anyhow::
     // What was taken before an error stays: it is durable, and importing again skips it.
     let finished = finish(lake).await;
     let Imported { accepted, duplicates } = done;
-    if arguments.json {
-        println!(
-            "{}",
-            json!({"accepted": accepted, "duplicates": duplicates, "files": inputs.len()})
-        );
+    let told = if arguments.json {
+        say!("{}", json!({"accepted": accepted, "duplicates": duplicates, "files": inputs.len()}))
     } else {
-        println!(
+        say!(
             "imported {} events ({} duplicates) from {} files in {}, {}",
             progress::count(accepted),
             progress::count(duplicates),
             inputs.len(),
             progress::seconds(started.elapsed()),
             progress::rate(accepted, started),
-        );
-    }
-    failed.map_or(finished, Err)
+        )
+    };
+    failed.map_or(finished, Err)?;
+    Ok(told?)
 }
 
 /// Leaves a lake as queries like it: one segment a day, nothing hot.
@@ -220,7 +219,8 @@ fn parse(
     unknown: UnknownKeys,
     ids: &mut ContentIds,
 ) -> Result<Draft, ModelError> {
-    let mut options = ParseOptions { unknown, default_tenant, partial: false, ids };
+    let tenant = default_tenant.map_or(TenantRule::Named, TenantRule::Default);
+    let mut options = ParseOptions { unknown, tenant, partial: false, ids };
     let parsed = parse_events(&chunk.bytes, &mut options).map_err(|error| match error {
         ModelError::Event(mut rejection) => {
             rejection.line += chunk.first_line - 1;
@@ -248,7 +248,7 @@ pub(crate) async fn append_lines(lake: &Arc<Lake>, lines: Vec<u8>) -> anyhow::Re
     let parse = tokio::task::spawn_blocking(move || {
         let mut options = ParseOptions {
             unknown: UnknownKeys::Refuse,
-            default_tenant: None,
+            tenant: TenantRule::Named,
             partial: false,
             ids: &mut ContentIds::default(),
         };

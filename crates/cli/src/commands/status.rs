@@ -1,19 +1,22 @@
 //! `status`: what the lake holds.
 
+use std::io;
+
 use auditlake_lake::{Segment, Snapshot};
 use auditlake_model::time::{format_day, format_rfc3339};
 use serde_json::json;
 
 use crate::args::StatusArgs;
+use crate::output::say;
 use crate::progress;
 use crate::settings::Settings;
 
 pub(crate) async fn run(settings: &Settings, arguments: &StatusArgs) -> anyhow::Result<()> {
     let snapshot = super::open_reader(settings).await?.snapshot().await?;
     if arguments.json {
-        println!("{}", as_json(settings, &snapshot));
+        say!("{}", as_json(settings, &snapshot))?;
     } else {
-        print(settings, &snapshot);
+        print(settings, &snapshot)?;
     }
     Ok(())
 }
@@ -45,35 +48,36 @@ fn as_json(settings: &Settings, snapshot: &Snapshot) -> serde_json::Value {
     })
 }
 
-fn print(settings: &Settings, snapshot: &Snapshot) {
+fn print(settings: &Settings, snapshot: &Snapshot) -> io::Result<()> {
     let manifest = snapshot.manifest();
     let sealed = manifest.rows();
-    println!("lake      {}", settings.lake);
-    println!("commit    {} (epoch {})", manifest.version, manifest.epoch);
-    println!(
+    say!("lake      {}", settings.lake)?;
+    say!("commit    {} (epoch {})", manifest.version, manifest.epoch)?;
+    say!(
         "events    {} ({} in segments, {} hot)",
         progress::count(sealed + snapshot.hot_rows()),
         progress::count(sealed),
         progress::count(snapshot.hot_rows()),
-    );
-    println!(
+    )?;
+    say!(
         "segments  {} of {}",
         progress::count(snapshot.segments().len() as u64),
         progress::size(manifest.bytes()),
-    );
+    )?;
     if let Some((first, last)) = days(snapshot) {
-        println!("days      {} to {}", format_day(first), format_day(last));
+        say!("days      {} to {}", format_day(first), format_day(last))?;
     }
     let recorded =
         snapshot.segments().iter().map(|at: &std::sync::Arc<Segment>| at.recorded_us().1);
     if let Some(last) = recorded.max() {
-        println!("recorded  {} (newest in a segment)", format_rfc3339(last));
+        say!("recorded  {} (newest in a segment)", format_rfc3339(last))?;
     }
     for (tenant, head) in &manifest.tenants {
-        println!(
+        say!(
             "tenant    {tenant}: {} events, root {}",
             progress::count(head.size),
             head.root_hex()
-        );
+        )?;
     }
+    Ok(())
 }

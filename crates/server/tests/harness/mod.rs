@@ -29,6 +29,12 @@ pub(crate) struct Server {
     _folder: TempDir,
 }
 
+/// The holder of a key.
+pub(crate) struct Caller<'a> {
+    server: &'a Server,
+    key: String,
+}
+
 pub(crate) struct Answer {
     pub(crate) status: u16,
     pub(crate) headers: HeaderMap,
@@ -41,11 +47,14 @@ impl Server {
     }
 
     pub(crate) async fn with(config: ServerConfig) -> Self {
+        Self::with_environment(config, Environment::system()).await
+    }
+
+    pub(crate) async fn with_environment(config: ServerConfig, environment: Environment) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let environment = Environment::system();
         let root = Root::open(folder.path().to_str().unwrap(), true, []).unwrap();
         let lake = Lake::open(LakeConfig::new(root), environment.clone()).await.unwrap();
-        let mut keys = Keys::load(lake.documents()).await.unwrap();
+        let keys = Keys::load(lake.documents()).await.unwrap();
         let mut key = String::new();
         let show = |text: &str| {
             text.clone_into(&mut key);
@@ -76,6 +85,21 @@ impl Server {
 
     pub(crate) async fn post(&self, uri: &str, body: impl Into<Body>) -> Answer {
         self.send(self.request(Method::POST, uri).body(body.into()).unwrap()).await
+    }
+
+    /// Makes a key of a role; `place` has its `tenant_id` and whatever else the role needs.
+    pub(crate) async fn key_for(&self, role: &str, place: Value) -> String {
+        let mut wanted = place;
+        wanted["role"] = role.into();
+        wanted["name"] = format!("test {role}").into();
+        let answer = self.post("/v1/keys", wanted.to_string()).await;
+        assert_eq!(answer.status, 201, "{}", answer.text());
+        answer.json()["key"].as_str().unwrap().to_owned()
+    }
+
+    /// The server as the holder of another key sees it.
+    pub(crate) fn as_key(&self, key: &str) -> Caller<'_> {
+        Caller { server: self, key: key.to_owned() }
     }
 
     /// Posts `events` as NDJSON, and expects that all of them are taken.
@@ -110,6 +134,23 @@ impl Server {
             assert!(started.elapsed() < within, "no {line:?} in\n{metrics}");
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
+    }
+}
+
+impl Caller<'_> {
+    pub(crate) async fn get(&self, uri: &str) -> Answer {
+        self.send(Method::GET, uri, Body::empty()).await
+    }
+
+    pub(crate) async fn post(&self, uri: &str, body: impl Into<Body>) -> Answer {
+        self.send(Method::POST, uri, body).await
+    }
+
+    pub(crate) async fn send(&self, method: Method, uri: &str, body: impl Into<Body>) -> Answer {
+        let authorization = format!("Bearer {}", self.key);
+        let request =
+            Request::builder().method(method).uri(uri).header("authorization", authorization);
+        self.server.send(request.body(body.into()).unwrap()).await
     }
 }
 

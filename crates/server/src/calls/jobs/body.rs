@@ -1,0 +1,87 @@
+//! What a caller sends to make an export job.
+
+use std::collections::BTreeMap;
+
+use auditlake_export::Format;
+use auditlake_query::Order;
+use serde::Deserialize;
+use utoipa::ToSchema;
+
+use crate::calls::saved_queries;
+use crate::identity::Principal;
+use crate::jobs::{JobRequest, SavedFilter};
+use crate::problem::Problem;
+use crate::state::AppState;
+
+/// An export to be made.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct NewJob {
+    /// The format of the files.
+    #[schema(pattern = "^(csv|ndjson|json|parquet)$", default = "ndjson")]
+    format: Option<String>,
+    /// Which events are meant, by the parameters that lists take.
+    #[serde(default)]
+    filter: BTreeMap<String, FilterValues>,
+    /// The id of a saved query whose filter holds as well.
+    saved_query: Option<String>,
+    /// The columns of the files; all if left out.
+    #[schema(min_items = 1)]
+    columns: Option<Vec<String>>,
+    /// The order of the events over all files.
+    #[schema(pattern = "^(log|asc|desc)$", default = "log")]
+    order: Option<String>,
+    /// The compression of the files.
+    #[schema(pattern = "^(none|gzip|zstd)$", default = "none")]
+    compression: Option<String>,
+    /// Whether CSV cells that a spreadsheet would run as formulas are guarded.
+    csv_safe: Option<bool>,
+}
+
+/// The value of a parameter, or several of which one has to match.
+#[derive(Deserialize, ToSchema)]
+#[serde(untagged, expecting = "a filter's value is a text, or a list of texts")]
+pub(crate) enum FilterValues {
+    /// One.
+    One(String),
+    /// Several.
+    Many(Vec<String>),
+}
+
+impl NewJob {
+    /// The request that it comes to, saved query included; whether it can be exported is not
+    /// checked here.
+    pub(crate) async fn resolve(
+        self,
+        state: &AppState,
+        caller: &Principal,
+    ) -> Result<JobRequest, Problem> {
+        let format = self.format.as_deref().map(str::parse::<Format>).transpose()?;
+        let mut request = JobRequest::new(format.unwrap_or(Format::Ndjson));
+        if let Some(text) = &self.compression {
+            request.compression = text.parse()?;
+        }
+        if let Some(text) = &self.order {
+            let order = text.parse::<Order>();
+            request.order = order.map_err(|reason| Problem::parameter("order", &reason))?;
+        }
+        request.columns = self.columns;
+        request.csv_safe = self.csv_safe;
+        for (name, values) in self.filter {
+            let values = match values {
+                FilterValues::One(value) => vec![value],
+                FilterValues::Many(values) => values,
+            };
+            if values.is_empty() {
+                // Nothing matches one of none, and everything would without it.
+                return Err(Problem::parameter(&name, "has no value in its list"));
+            }
+            request.filter.extend(values.into_iter().map(|value| (name.clone(), value)));
+        }
+        if let Some(id) = self.saved_query {
+            let filter = saved_queries::filter_of(state, caller, &id).await?;
+            request.saved = Some(SavedFilter { id, filter });
+        }
+        Ok(request)
+    }
+}

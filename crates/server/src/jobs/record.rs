@@ -1,0 +1,132 @@
+//! What is written down of an export: its manifest, and the event in the log.
+
+use auditlake_export::manifest::{
+    Edge, FilterValue, MANIFEST_VERSION, Manifest, ManifestFile, Requester, SnapshotPoint,
+};
+use auditlake_export::{CsvOptions, Format};
+use auditlake_lake::Document;
+use auditlake_model::columns::at;
+use auditlake_model::time::format_rfc3339;
+use serde_json::json;
+use sha2::{Digest, Sha256};
+
+use super::document::{FileDone, Job, Place};
+use crate::audit::Deed;
+use crate::problem::Problem;
+use crate::state::AppState;
+
+/// The file that the manifest is.
+pub(crate) const MANIFEST: &str = "manifest.json";
+
+/// The manifest of a job whose files are done, and its SHA-256 in hexadecimal digits. It
+/// depends on the job alone, not on when or by whom it was run.
+pub(super) fn manifest(held: &Document<Job>) -> Result<(Vec<u8>, String), Problem> {
+    let Document { id, value: job, .. } = held;
+    let request = &job.request;
+    let kind = serde_json::to_value(job.caller.kind)
+        .map_err(|error| Problem::internal("writing a manifest", &error))?;
+    let saved = request.saved.iter().flat_map(|saved| &saved.filter);
+    let value =
+        |(name, value): &(String, String)| FilterValue { name: name.clone(), value: value.clone() };
+    let csv_safe = request.csv_safe.unwrap_or(CsvOptions::default().safe);
+    let manifest = Manifest {
+        manifest_version: MANIFEST_VERSION,
+        export_id: id.clone(),
+        created_at: format_rfc3339(job.created_at_us),
+        engine: format!("auditlake {}", env!("CARGO_PKG_VERSION")),
+        requested_by: Requester {
+            id: job.caller.id.clone(),
+            kind: kind.as_str().unwrap_or_default().to_owned(),
+            role: job.caller.role.to_string(),
+        },
+        filter: request.filter.iter().chain(saved).map(value).collect(),
+        filter_text: request.filter()?.to_string(),
+        scope: job.scope().to_string(),
+        snapshot: SnapshotPoint {
+            commit: job.pin.commit,
+            recorded_before: format_rfc3339(job.pin.recorded_before_us),
+        },
+        order: request.order.to_string(),
+        columns: job.column_names()?,
+        format: request.format.to_string(),
+        compression: request.compression.to_string(),
+        csv_safe: (request.format == Format::Csv).then_some(csv_safe),
+        rows: job.rows_done(),
+        bytes: job.bytes_done(),
+        copied_bytes: 0,
+        files: job.files.iter().map(file).collect(),
+    };
+    let mut text = serde_json::to_vec_pretty(&manifest)
+        .map_err(|error| Problem::internal("writing a manifest", &error))?;
+    text.push(b'\n');
+    let sha256 = format!("{:x}", Sha256::digest(&text));
+    Ok((text, sha256))
+}
+
+fn file(file: &FileDone) -> ManifestFile {
+    ManifestFile {
+        name: file.name.clone(),
+        rows: file.rows,
+        bytes: file.bytes,
+        sha256: file.sha256.clone(),
+        first: file.first.as_ref().map(edge),
+        last: file.last.as_ref().map(edge),
+    }
+}
+
+fn edge(place: &Place) -> Edge {
+    Edge {
+        tenant_id: place.tenant_id.clone(),
+        seq: place.seq,
+        occurred_at: format_rfc3339(place.occurred_at_us),
+    }
+}
+
+/// Writes down that events were exported; answers when that is durable.
+pub(super) async fn exported(
+    state: &AppState,
+    held: &Document<Job>,
+    manifest_sha256: &str,
+) -> Result<(), Problem> {
+    let Document { id, value: job, .. } = held;
+    let filter = job.request.filter()?;
+    let deed = Deed {
+        r#type: "audit.exported",
+        outcome: "success",
+        target: ("export", id),
+        tenant_id: filter.exactly(at::TENANT_ID),
+        data: json!({
+            "filter": job.request.filter,
+            "filter_text": filter.to_string(),
+            "format": job.request.format.to_string(),
+            "rows": job.rows_done(),
+            "bytes": job.bytes_done(),
+            "files": job.files.len(),
+            "manifest_sha256": manifest_sha256,
+        }),
+    };
+    state.record(&job.caller, deed).await
+}
+
+/// Writes down that an export failed.
+pub(super) async fn failed(
+    state: &AppState,
+    held: &Document<Job>,
+    reason: &str,
+) -> Result<(), Problem> {
+    let Document { id, value: job, .. } = held;
+    let filter = job.request.filter()?;
+    let deed = Deed {
+        r#type: "audit.exported",
+        outcome: "failure",
+        target: ("export", id),
+        tenant_id: filter.exactly(at::TENANT_ID),
+        data: json!({
+            "filter": job.request.filter,
+            "filter_text": filter.to_string(),
+            "format": job.request.format.to_string(),
+            "error": reason,
+        }),
+    };
+    state.record(&job.caller, deed).await
+}
