@@ -27,8 +27,9 @@ const RECEIVE_BUFFER: u32 = 4096;
 const BEGIN: Duration = Duration::from_secs(120);
 /// How long until the server has noticed that all of them are gone.
 const LEAVE: Duration = Duration::from_secs(30);
-/// What the server may have resident at most.
-const LIMIT_KIB: u64 = 512 << 10;
+/// What the server may have resident at most: what it takes anyway, and two to three mebibytes
+/// for each client.
+const LIMIT_KIB: u64 = 768 << 10;
 const ROUNDS: usize = 40;
 
 /// Reads an export slowly, without end; adds up what arrived.

@@ -11,7 +11,7 @@ pub(crate) fn line(text: impl fmt::Display) -> io::Result<()> {
     out.flush()
 }
 
-/// [`line`] of what `format!` would make.
+/// [`line()`] of what `format!` would make.
 macro_rules! say {
     ($($piece:tt)*) => {
         $crate::output::line(::std::format_args!($($piece)*))

@@ -4,6 +4,9 @@
 //! A zip archive is read by the directory at its end. It is written by [`Archive::finish`] and
 //! by nothing else: an archive that was dropped, or that met an error, has none, and no reader
 //! takes the part that is there for the whole.
+//!
+//! Every file is deflated, also one that gets no smaller by it: its size stands behind it, and a
+//! reader that does not wait for the directory finds the end only of what is deflated.
 
 use std::fmt;
 use std::io::{self, ErrorKind, Write};
@@ -18,15 +21,6 @@ use zip::{CompressionMethod, DateTime, System, ZipWriter};
 const DEFLATE_LEVEL: i64 = 1;
 /// For its owner to read and write, for everybody else to read.
 const PERMISSIONS: u32 = 0o644;
-
-/// How a file lies in an archive.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Packing {
-    /// As it is: what is compressed already gets no smaller.
-    Stored,
-    /// Compressed.
-    Deflated,
-}
 
 /// A zip archive on its way out. Files of any size have their place in it (ZIP64), and the same
 /// files under the same names always make the same bytes.
@@ -69,18 +63,14 @@ impl<W: Write> Archive<W> {
 
     /// Ends the file before, and begins another one. A name may have folders in it, but leads
     /// out of none and stands there once.
-    pub fn begin(&mut self, name: &str, packing: Packing) -> io::Result<()> {
+    pub fn begin(&mut self, name: &str) -> io::Result<()> {
         let modified = self.modified;
         self.unbroken(|writer| {
             check_name(name)?;
-            let (method, level) = match packing {
-                Packing::Stored => (CompressionMethod::Stored, None),
-                Packing::Deflated => (CompressionMethod::Deflated, Some(DEFLATE_LEVEL)),
-            };
             // The size is not known yet, so every file gets the room that a large one needs.
             let options = SimpleFileOptions::DEFAULT
-                .compression_method(method)
-                .compression_level(level)
+                .compression_method(CompressionMethod::Deflated)
+                .compression_level(Some(DEFLATE_LEVEL))
                 .large_file(true)
                 .last_modified_time(modified)
                 .system(System::Unix)

@@ -178,6 +178,12 @@ impl Encoder {
         })
     }
 
+    /// Gives back the memory that is kept for what comes next: for an encoder that is going to
+    /// wait.
+    pub fn rest(&self) {
+        self.recipe.pages.release();
+    }
+
     /// Ends the file.
     pub fn finish(mut self, out: &mut impl Sink) -> Result<Totals, ExportError> {
         self.unbroken(|encoder| {

@@ -31,7 +31,7 @@ mod renderer;
 mod row;
 mod shape;
 
-pub use crate::archive::{Archive, Packing};
+pub use crate::archive::Archive;
 pub use crate::csv::unguard;
 pub use crate::digested::Digested;
 pub use crate::encoder::{Encoder, Sink, Totals};

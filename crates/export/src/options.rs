@@ -144,6 +144,18 @@ impl Options {
         Self { format, compression: Compression::default(), csv: CsvOptions::default() }
     }
 
+    /// The media type of the file as a whole. A compressed file is what was asked for, to keep
+    /// as it is; so its compression is its type and no `Content-Encoding`, which a client would
+    /// undo.
+    #[must_use]
+    pub const fn content_type(&self) -> &'static str {
+        match self.compression {
+            Compression::None => self.format.content_type(),
+            Compression::Gzip => "application/gzip",
+            Compression::Zstd => "application/zstd",
+        }
+    }
+
     /// Whether the choices go together, so that a request can be refused before it is planned.
     pub fn check(&self) -> Result<(), ExportError> {
         if self.format == Format::Parquet && self.compression != Compression::None {

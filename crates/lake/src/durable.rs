@@ -183,10 +183,10 @@ impl ObjectStore for DurableStore {
         };
         let staged = self.stage(location)?;
         blocking(move || {
-            let written = staged.create().and_then(|mut file| {
-                payload.iter().try_for_each(|part| file.write_all(part))?;
-                staged.publish(&file, create_only)
-            });
+            // What could not be created is not ours to discard: another process may be at it.
+            let mut file = staged.create().map_err(|source| staged.error(source))?;
+            let written = payload.iter().try_for_each(|part| file.write_all(part));
+            let written = written.and_then(|()| staged.publish(&file, create_only));
             written.map_err(|source| {
                 staged.discard();
                 staged.error(source)

@@ -18,6 +18,8 @@ pub(crate) struct Sequencer {
     by_name: HashMap<String, usize>,
     /// The logs that grew since [`Self::take_grown`].
     grown: BTreeSet<usize>,
+    /// The latest `recorded_at` of all tenants.
+    newest_us: Option<i64>,
 }
 
 #[derive(Debug)]
@@ -42,6 +44,7 @@ impl Sequencer {
             }
             sequencer.add(tenant, range, head.recorded_at_us);
         }
+        sequencer.newest_us = tenants.values().map(|head| head.recorded_at_us).max();
         Ok(sequencer)
     }
 
@@ -65,15 +68,22 @@ impl Sequencer {
         (0..names.len()).map(|index| self.head_of(names.value(index))).collect()
     }
 
-    /// Gives every event its `seq` and a `recorded_at` that never runs backwards.
+    /// Gives every event its `seq`, and all of them a `recorded_at` behind that of every event
+    /// before them, whosever it is and wherever the clock was set: whoever has seen the newest
+    /// event of the lake knows that nothing is ever recorded before it or at the same time.
     pub(crate) fn place(&mut self, draft: Draft, now_us: i64) -> Result<RecordBatch, LakeError> {
         let tenants = draft.column(at::TENANT_ID).clone();
         let heads = self.heads_of(&tenants);
         let keys = tenants.as_dictionary::<Int32Type>().keys().values();
+        let behind_us = self.newest_us.map(|newest_us| newest_us.saturating_add(1));
+        let now_us = behind_us.map_or(now_us, |behind_us| behind_us.max(now_us));
+        if !keys.is_empty() {
+            self.newest_us = Some(now_us);
+        }
         let (mut seqs, mut times) = (Vec::new(), Vec::new());
         for key in keys {
             let head = &mut self.heads[heads[*key as usize]];
-            head.recorded_at_us = head.recorded_at_us.max(now_us);
+            head.recorded_at_us = now_us;
             seqs.push(head.next_seq);
             times.push(head.recorded_at_us);
             head.next_seq += 1;
@@ -121,6 +131,7 @@ impl Sequencer {
             head.range.append(leaf_hash(&lines[start..end - 1]));
             head.next_seq = head.next_seq.max(seqs[row] + 1);
             head.recorded_at_us = head.recorded_at_us.max(recorded.value(row));
+            self.newest_us = self.newest_us.max(Some(recorded.value(row)));
             self.grown.insert(index);
             start = *end;
         }

@@ -84,6 +84,10 @@ pub const TEXTS: [&str; 2] = ["q", "where"];
 
 /// The most values one filter may list: each is a term of the plan.
 const MAX_VALUES: usize = 1000;
+/// The most texts to look for: each is looked for in several columns of every event.
+const MAX_TEXTS: usize = 20;
+/// The most SQL expressions: each is read and planned before anything else is refused.
+const MAX_CONDITIONS: usize = 16;
 /// The longest SQL expression, in bytes.
 const MAX_CONDITION_BYTES: usize = 4096;
 
@@ -106,12 +110,18 @@ impl Filter {
             "q" | "where" if value.trim().is_empty() => {
                 return Err(refuse(name, "must not be empty"));
             }
+            "q" if self.contains.iter().map(Vec::len).sum::<usize>() >= MAX_TEXTS => {
+                return Err(refuse(name, &format!("is given more than {MAX_TEXTS} times")));
+            }
             "q" => match self.contains.last_mut() {
                 Some(texts) => texts.push(value.to_owned()),
                 None => self.contains.push(vec![value.to_owned()]),
             },
             "where" if value.len() > MAX_CONDITION_BYTES => {
                 return Err(refuse(name, &format!("is longer than {MAX_CONDITION_BYTES} bytes")));
+            }
+            "where" if self.conditions.len() >= MAX_CONDITIONS => {
+                return Err(refuse(name, &format!("is given more than {MAX_CONDITIONS} times")));
             }
             "where" => self.conditions.push(value.to_owned()),
             _ => self.add_term(name, value)?,
@@ -355,5 +365,9 @@ mod tests {
             assert!(error.contains(said), "{error}");
         }
         assert!(filter(&[("from", "2026-03-02"), ("to", "2026-03-01")]).is_err());
+        for (pair, most) in [(("q", "x"), MAX_TEXTS), (("where", "true"), MAX_CONDITIONS)] {
+            assert!(filter(&vec![pair; most]).is_ok());
+            assert!(filter(&vec![pair; most + 1]).is_err(), "{pair:?}");
+        }
     }
 }

@@ -209,6 +209,11 @@ impl Pages {
         Page { bytes: bytes.unwrap_or_default(), len: 0, home: Some(self.clone()) }
     }
 
+    /// Gives the memory of pages that nobody uses back to the system.
+    pub fn release(&self) {
+        self.free.lock().unwrap_or_else(PoisonError::into_inner).clear();
+    }
+
     fn take_back(&self, bytes: Vec<u8>) {
         let mut free = self.free.lock().unwrap_or_else(PoisonError::into_inner);
         if free.len() < Self::KEPT && bytes.len() <= Self::KEPT_BYTES {

@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use arrow::array::RecordBatch;
 use arrow::datatypes::{Schema, SchemaRef};
-use auditlake_lake::Snapshot;
+use auditlake_lake::{Segment, Snapshot};
 use auditlake_model::columns::schema;
 use auditlake_model::filter::Filter;
 use auditlake_model::scope::Scope;
@@ -115,7 +115,15 @@ impl Steps {
 
     /// The segments of a snapshot that may hold an event that is meant.
     pub(crate) fn candidates(&self, snapshot: &Snapshot) -> Result<Vec<Candidate>, QueryError> {
-        let mut found = candidates(snapshot, self.pruning.as_ref())?;
+        self.candidates_of(snapshot.segments())
+    }
+
+    /// Those of some segments that may hold an event that is meant.
+    pub(crate) fn candidates_of(
+        &self,
+        segments: &[Arc<Segment>],
+    ) -> Result<Vec<Candidate>, QueryError> {
+        let mut found = candidates(segments, self.pruning.as_ref())?;
         if !self.can_be_proven() {
             found.iter_mut().for_each(|candidate| candidate.is_whole = false);
         }

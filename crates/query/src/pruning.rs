@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 use arrow::array::{ArrayRef, BooleanArray, StringArray, TimestampMicrosecondArray, UInt64Array};
-use auditlake_lake::{Segment, Snapshot};
+use auditlake_lake::Segment;
 use auditlake_model::columns::schema;
 use datafusion::common::pruning::PruningStatistics;
 use datafusion::common::{Column, ScalarValue};
@@ -31,12 +31,11 @@ pub(crate) struct Candidate {
     pub(crate) is_whole: bool,
 }
 
-/// The segments of a snapshot that a predicate over the event columns does not rule out.
+/// Those of some segments that a predicate over the event columns does not rule out.
 pub(crate) fn candidates(
-    snapshot: &Snapshot,
+    all: &[Arc<Segment>],
     predicate: Option<&Arc<dyn PhysicalExpr>>,
 ) -> Result<Vec<Candidate>, QueryError> {
-    let all = snapshot.segments();
     let Some(predicate) = predicate else {
         let whole = |segment| Candidate { segment: Arc::clone(segment), is_whole: true };
         return Ok(all.iter().map(whole).collect());

@@ -138,6 +138,9 @@ async fn numbers_count_nothing_of_others() {
                 assert!(estimate.rows_at_least <= own && own <= estimate.rows_at_most);
                 let of_tenant = EVENTS as u64 / PLACES.len() as u64 * 4;
                 assert!(estimate.rows_at_most <= of_tenant, "{estimate:?}");
+                if columns > 1 {
+                    assert_eq!(estimate.rows_at_most, own, "{sealing:?} {scope}");
+                }
             }
             let all = Filter::default();
             let tenants = engine.facet(&snapshot, &scope, &all, at::TENANT_ID, 9).await;

@@ -6,8 +6,8 @@ use std::time::Instant;
 
 use auditlake_model::id::new_ulid;
 use axum::extract::{MatchedPath, Request, State};
-use axum::http::StatusCode;
 use axum::http::header::{self, HeaderMap, HeaderName, HeaderValue};
+use axum::http::{StatusCode, Version};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use futures::FutureExt;
@@ -84,6 +84,9 @@ pub(crate) async fn require_key(
     if OPEN.contains(&path) {
         return next.run(request).await;
     }
+    if request.version() < Version::HTTP_11 {
+        return too_old().into_response();
+    }
     let shown = Shown::by(request.headers());
     let link = (path.to_owned(), request.uri().query().unwrap_or_default().to_owned());
     let principal = match &shown {
@@ -100,6 +103,14 @@ pub(crate) async fn require_key(
         }
         None => unauthorized(&shown).into_response(),
     }
+}
+
+/// Before HTTP/1.1 the end of a connection is the end of an answer: a part of an export that
+/// broke off would look like the whole.
+fn too_old() -> Problem {
+    let detail = "answers can only be told whole from HTTP/1.1 on; a proxy in between may have to \
+                  be told to use it";
+    Problem::new(StatusCode::HTTP_VERSION_NOT_SUPPORTED, detail)
 }
 
 /// What a caller shows to prove who it is.

@@ -50,7 +50,7 @@ pub struct ServerConfig {
     pub max_exports_per_caller: usize,
     /// Live tails at a time.
     pub max_live: usize,
-    /// How often a live tail without events gives a sign of life.
+    /// How often a live tail, or a job that is followed, gives a sign of life without news.
     pub live_heartbeat: Duration,
     /// How long an export or a live tail waits for a client that reads nothing.
     pub export_stall_timeout: Duration,

@@ -8,17 +8,15 @@
 //!
 //! - all that the first page could see was recorded before X, so nothing of it is lost;
 //! - the lake's one writer gives a group its `recorded_at` only after the group before it was
-//!   synced and shown, from a clock that goes on. So an event that the first page's snapshot
-//!   did not hold was recorded at X or later, and no page shows it.
+//!   synced and shown, and a later one than any event of the lake has, wherever the clock was
+//!   set. So an event that the first page's snapshot did not hold was recorded at X or later,
+//!   and no page shows it.
 //!
 //! Taking the time of the request for X would be wrong: an event on its way to the disk has an
-//! earlier `recorded_at` than a request that cannot see it yet. While a clock that was set back
-//! catches up, an event may pass the bound; it is still given at most once.
+//! earlier `recorded_at` than a request that cannot see it yet.
 //!
 //! The text is hexadecimal with a CRC, against accidents. A forged one gains nothing: filter
 //! and scope decide what is seen, the cursor only where to begin.
-
-use std::fmt::Write;
 
 use arrow::array::AsArray;
 use arrow::compute::max;
@@ -30,6 +28,7 @@ use auditlake_model::scope::Scope;
 use auditlake_query::Position;
 use sha2::{Digest, Sha256};
 
+use crate::hex;
 use crate::problem::Problem;
 
 /// The form of the bytes; a later one is told apart.
@@ -127,31 +126,18 @@ impl Cursor {
 /// Bytes as a text that notices when it is changed by accident.
 pub(crate) fn sealed(mut bytes: Vec<u8>) -> String {
     bytes.extend(crc32c::crc32c(&bytes).to_be_bytes());
-    bytes.iter().fold(String::with_capacity(2 * bytes.len()), |mut text, byte| {
-        // Writing to a text cannot fail.
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
+    hex::encode(&bytes)
 }
 
 /// The bytes that [`sealed`] made this text of.
 pub(crate) fn unsealed(text: &str) -> Option<Vec<u8>> {
-    let mut bytes = unhex(text)?;
+    let mut bytes = hex::decode(text)?;
     let (body, crc) = bytes.split_last_chunk::<4>()?;
     if crc32c::crc32c(body) != u32::from_be_bytes(*crc) {
         return None;
     }
     bytes.truncate(bytes.len() - 4);
     Some(bytes)
-}
-
-fn unhex(text: &str) -> Option<Vec<u8>> {
-    let digit = |byte: u8| char::from(byte).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
-    if !text.len().is_multiple_of(2) {
-        return None;
-    }
-    let pairs = text.as_bytes().chunks_exact(2);
-    pairs.map(|pair| Some((digit(pair[0])? << 4) | digit(pair[1])?)).collect()
 }
 
 #[cfg(test)]

@@ -148,7 +148,10 @@ impl Flow {
                 runtime.block_on(flow.turn())
             });
             match work.await.map_err(|panic| Broken::Internal(panic.to_string()))?? {
-                Ended::Early(back) => flow = back,
+                Ended::Early(back) => {
+                    flow = back;
+                    flow.encoder.rest();
+                }
                 Ended::Done(finished) => return Ok(*finished),
             }
         }

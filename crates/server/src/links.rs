@@ -3,7 +3,8 @@
 //! file only.
 //!
 //! A link has no life of its own. The export is looked at when the link is used, so that it
-//! ends with the export, and whoever uses it sees no more than who made the export.
+//! ends with the export and with the key that made the export, and whoever uses it sees no more
+//! than who made the export.
 
 use auditlake_lake::LakeError;
 use base64::Engine;
@@ -76,7 +77,10 @@ pub(crate) async fn verify(state: &AppState, path: &str, query: &str) -> Option<
     if expires_s.checked_mul(1_000_000)? <= now_us {
         return None;
     }
-    jobs::owner(state, id).await.filter(|principal| principal.id == owner)
+    // The rights of a key end with the key.
+    let has_rights =
+        |found: &Principal| found.id == owner && state.keys().still_opens(found, now_us);
+    jobs::owner(state, id).await.filter(has_rights)
 }
 
 /// The export that a path leads into, if links may lead there.

@@ -108,10 +108,16 @@ impl Params {
     }
 }
 
-/// What parameters that are filters mean together.
+/// What filters mean together, as a query string or a body gives them.
 pub(crate) fn filter_of(pairs: &[(String, String)]) -> Result<Filter, Problem> {
     let mut filter = Filter::default();
     for (at, (name, value)) in pairs.iter().enumerate() {
+        if !Filter::knows(name) {
+            let terms = TERMS.map(|(term, _)| term);
+            let allowed: Vec<_> = RANGES.into_iter().chain(terms).chain(TEXTS).collect();
+            let reason = format!("is no filter; allowed: {}", allowed.join(", "));
+            return Err(Problem::parameter(name, &reason));
+        }
         // A bound of time means one thing: "or" of two would silently be the last one.
         if RANGES.contains(&name.as_str()) && pairs[..at].iter().any(|(earlier, _)| earlier == name)
         {

@@ -9,7 +9,7 @@ use std::time::Duration;
 use auditlake_model::env::Environment;
 use auditlake_server::Keys;
 use axum::body::Body;
-use axum::http::{Method, Request};
+use axum::http::{Method, Request, Version};
 use harness::{Server, events};
 
 async fn with_authorization(server: &Server, value: Option<&str>) -> harness::Answer {
@@ -108,6 +108,10 @@ async fn wrong_paths_and_methods_are_problems() {
     let answer = server.post("/v1/events/export", "").await;
     answer.problem(405, &[]);
     assert!(!answer.header("allow").contains("POST"));
+    // An export would begin, and be recorded, without anybody to read it.
+    let head = server.request(Method::HEAD, "/v1/events/export").body(Body::empty()).unwrap();
+    let head = server.send(head).await;
+    assert_eq!((head.status, head.header("allow")), (405, "GET"));
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -142,4 +146,14 @@ async fn metrics_count_what_happened() {
     server.lake.flush().await.unwrap();
     server.metric("auditlake_segments 1", at_once).await;
     server.metric("auditlake_hot_bytes 0", at_once).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn http_1_0_cannot_tell_a_whole_answer_from_a_part() {
+    let server = Server::start().await;
+    let old = server.request(Method::GET, "/v1/events").version(Version::HTTP_10);
+    let answer = server.send(old.body(Body::empty()).unwrap()).await;
+    answer.problem(505, &["from HTTP/1.1 on"]);
+    let probe = Request::builder().uri("/livez").version(Version::HTTP_10);
+    assert_eq!(server.send(probe.body(Body::empty()).unwrap()).await.status, 200);
 }

@@ -173,7 +173,7 @@ async fn what_cannot_be_exported_is_refused_at_once() {
         (json!({ "csv_safe": true }), &["csv_safe", "only csv"]),
         (json!({ "filter": { "colour": "red" } }), &["colour", "tenant_id", "where"]),
         (json!({ "filter": { "type": [] } }), &["type", "no value"]),
-        (json!({ "filter": { "type": 7 } }), &["a text, or a list of texts"]),
+        (json!({ "filter": { "type": 7 } }), &["a text or a list of texts"]),
         (
             json!({ "filter": { "from": ["2026-03-01", "2026-03-02"] } }),
             &["from", "more than once"],
@@ -353,6 +353,7 @@ async fn files_go_when_their_time_is_over() {
     let job = until(&server, &id, &["expired"]).await;
     assert_eq!(job["files"], json!([]));
     server.get(&format!("/v1/exports/{id}/manifest")).await.problem(410, &["expired"]);
+    assert_eq!(server.ids("type=user.signed_in").await.len(), 12, "the events stay");
     tokio::time::sleep(Duration::from_millis(200)).await;
     assert_eq!(server.lake.exports().jobs().await.unwrap(), vec![]);
 }
@@ -386,7 +387,7 @@ async fn what_was_exported_is_in_the_log_before_it_is_ready() {
     assert_eq!(deed["target"], json!({ "kind": "export", "id": id }));
     assert_eq!(deed["data"]["rows"], 25);
     assert_eq!(deed["data"]["files"], job["files"].as_array().unwrap().len());
-    assert_eq!(deed["data"]["filter"], json!([["type", "user.signed_in"]]));
+    assert_eq!(deed["data"]["filter"], json!([{ "name": "type", "value": "user.signed_in" }]));
     let manifest = server.get(&format!("/v1/exports/{id}/manifest")).await;
     assert_eq!(deed["data"]["manifest_sha256"], sha256(&manifest.body));
 }

@@ -17,6 +17,9 @@ use parquet::file::reader::{FileReader, SerializedFileReader};
 const EVENTS: u64 = 5_000_000;
 /// What a process may have resident at most, whatever it exports.
 const LIMIT_KIB: u64 = 256 << 10;
+/// The events that the lake was filled with: exports are events as well.
+const SAMPLE: &str = "to=2026-10-01";
+
 const FORMATS: [&str; 4] = ["ndjson", "csv", "json", "parquet"];
 
 /// Far from a folder in memory, which would be part of what is measured.
@@ -99,7 +102,7 @@ fn by_command(site: &Site, format: &str) -> u64 {
 
 /// Receives an export, and checks that it is whole.
 async fn by_server(target: &Target, format: &str, file: &Path) {
-    let path = format!("/v1/events/export?format={format}");
+    let path = format!("/v1/events/export?format={format}&{SAMPLE}");
     let mut response = target.open(&path).await.expect("an answer");
     assert_eq!(response.status().as_u16(), 200, "{format}");
     let (mut ends, mut parquet) = (LineEnds::default(), None);
@@ -168,7 +171,7 @@ async fn an_export_ends_when_its_client_leaves() {
     let server = site.start().await;
     let target = server.target();
     for format in FORMATS {
-        let path = format!("/v1/events/export?format={format}");
+        let path = format!("/v1/events/export?format={format}&{SAMPLE}");
         let mut response = target.open(&path).await.expect("an answer");
         let first = response.chunk().await.expect("the export begins");
         assert!(first.is_some_and(|chunk| !chunk.is_empty()), "{format} begins with nothing");

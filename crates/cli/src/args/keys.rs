@@ -72,7 +72,7 @@ pub(crate) enum Expiry {
 
 impl Expiry {
     /// The time, for a key that is made now.
-    pub(crate) fn from_now(self, now_us: i64) -> i64 {
+    pub(crate) fn for_key_made_at(self, now_us: i64) -> i64 {
         match self {
             Self::Days(days) => now_us.saturating_add(i64::from(days) * DAY_US),
             Self::At(time_us) => time_us,
@@ -104,10 +104,10 @@ mod tests {
     #[test]
     fn an_end_is_days_a_date_or_a_time() {
         assert_eq!("90d".parse(), Ok(Expiry::Days(90)));
-        assert_eq!(Expiry::Days(2).from_now(5), 5 + 2 * DAY_US);
+        assert_eq!(Expiry::Days(2).for_key_made_at(5), 5 + 2 * DAY_US);
         assert_eq!("1970-01-02".parse(), Ok(Expiry::At(DAY_US)));
         assert_eq!("1970-01-01T00:00:01Z".parse(), Ok(Expiry::At(1_000_000)));
-        assert_eq!(Expiry::At(7).from_now(5), 7);
+        assert_eq!(Expiry::At(7).for_key_made_at(5), 7);
         for wrong in ["", "d", "0d", "-1d", "4000000000d", "soon", "90 days"] {
             let error = wrong.parse::<Expiry>().unwrap_err();
             assert!(error.contains("90d"), "{wrong}: {error}");

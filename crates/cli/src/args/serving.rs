@@ -14,7 +14,7 @@ pub(crate) struct ServeArgs {
     /// The private key of the certificate, as PEM
     #[arg(long, env = "AUDITLAKE_TLS_KEY", value_name = "FILE")]
     pub(crate) tls_key: Option<PathBuf>,
-    /// Where clients reach the server, for links that leave it (https://audit.example.com)
+    /// Where clients reach the server, for links that leave it (such as `https://audit.example.com`)
     #[arg(long, env = "AUDITLAKE_PUBLIC_URL", value_name = "URL")]
     pub(crate) public_url: Option<String>,
     /// Another system whose paths are served at the root too: clawforge, runbook, hellojohn or

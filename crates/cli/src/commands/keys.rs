@@ -34,7 +34,7 @@ async fn create(settings: &Settings, arguments: &CreateKeyArgs) -> anyhow::Resul
             team_id: arguments.team.clone(),
             user_id: arguments.user.clone(),
         },
-        expires_at_us: arguments.expires.map(|expiry| expiry.from_now(now_us)),
+        expires_at_us: arguments.expires.map(|expiry| expiry.for_key_made_at(now_us)),
         created_by: MAKER.to_owned(),
     };
     let keys = Keys::load(&documents).await?;

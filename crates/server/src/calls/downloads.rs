@@ -7,23 +7,21 @@
 mod archive;
 mod range;
 
-use auditlake_export::Compression;
 use auditlake_lake::Document;
 use auditlake_model::columns::at;
-use auditlake_model::time::{day_of, format_day};
 use axum::body::Body;
 use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, Request, State};
-use axum::http::header::{self, HeaderMap, HeaderName, HeaderValue};
+use axum::http::header::{self, HeaderMap, HeaderValue};
 use axum::http::{Method, StatusCode};
 use axum::response::{IntoResponse, Response};
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use crate::audit::Deed;
+use crate::file_headers::{REPR_DIGEST, attachment, compact_day, repr_digest, value};
+use crate::hex;
 use crate::identity::Principal;
 use crate::jobs::{self, FileDone, Job, JobState};
 use crate::params::Params;
@@ -31,7 +29,6 @@ use crate::problem::{Problem, ProblemBody};
 use crate::state::AppState;
 use range::Part;
 
-const REPR_DIGEST: HeaderName = HeaderName::from_static("repr-digest");
 /// Seconds after which an archive may be asked for again when enough of them are packed.
 const RETRY_ARCHIVE: u32 = 10;
 
@@ -78,8 +75,22 @@ impl Asked {
         ("if-range" = Option<String>, Header, description = "The ETag that the range is of."),
     ),
     responses(
-        (status = 200, description = "The file.", content_type = "application/octet-stream"),
-        (status = 206, description = "The range.", content_type = "application/octet-stream"),
+        (status = 200, description = "The file.", content(
+            (String = "application/x-ndjson"),
+            (String = "text/csv; charset=utf-8"),
+            (Vec<serde_json::Value> = "application/json"),
+            (Vec<u8> = "application/vnd.apache.parquet"),
+            (Vec<u8> = "application/gzip"),
+            (Vec<u8> = "application/zstd"),
+        )),
+        (status = 206, description = "The range.", content(
+            (String = "application/x-ndjson"),
+            (String = "text/csv; charset=utf-8"),
+            (Vec<serde_json::Value> = "application/json"),
+            (Vec<u8> = "application/vnd.apache.parquet"),
+            (Vec<u8> = "application/gzip"),
+            (Vec<u8> = "application/zstd"),
+        )),
         (status = 400, description = "A parameter is not allowed.",
             body = ProblemBody, content_type = "application/problem+json"),
         (status = 403, description = "The caller may not export.",
@@ -117,6 +128,7 @@ pub(crate) async fn only_file(
     state: &AppState,
     caller: &Principal,
     id: &str,
+    is_head: bool,
     headers: &HeaderMap,
 ) -> Result<Response, Problem> {
     let held = jobs::find(state, caller, id).await?;
@@ -125,7 +137,7 @@ pub(crate) async fn only_file(
         let detail = format!("export {id} is not one file; get it from /v1/exports/{id}");
         return Err(Problem::new(StatusCode::CONFLICT, detail));
     };
-    let asked = Asked { is_head: false, headers: headers.clone(), by_link: false };
+    let asked = Asked { is_head, headers: headers.clone(), by_link: false };
     give(state, caller, &held, found, &asked).await
 }
 
@@ -163,10 +175,12 @@ async fn give(
     };
     let mut body = Body::empty();
     if !asked.is_head {
-        if range.start == 0 {
-            let what = json!({ "file": file.name, "bytes": file.bytes, "sha256": file.sha256 });
-            record(state, caller, held, asked, what).await?;
+        // A part too: all but the first byte would be nearly the file.
+        let mut what = json!({ "file": file.name, "bytes": file.bytes, "sha256": file.sha256 });
+        if status == StatusCode::PARTIAL_CONTENT {
+            what["range"] = json!({ "from": range.start, "to": range.end });
         }
+        record(state, caller, held, asked, what).await?;
         let exports = state.lake().exports();
         let reader = exports.read(&held.id, &file.name, Some(range.clone())).await?;
         body = match reader {
@@ -177,16 +191,18 @@ async fn give(
     let mut response = Response::new(body);
     *response.status_mut() = status;
     let headers = response.headers_mut();
-    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type(&held.value)));
+    let content_type = held.value.request.options().content_type();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
     headers.insert(header::CONTENT_LENGTH, HeaderValue::from(range.end - range.start));
     headers.insert(header::ACCEPT_RANGES, HeaderValue::from_static("bytes"));
-    put(headers, header::ETAG, &etag)?;
-    put(headers, header::CONTENT_DISPOSITION, &attachment(&file.name))?;
+    headers.insert(header::ETAG, value(&etag)?);
+    headers.insert(header::CONTENT_DISPOSITION, attachment(&file.name)?);
     if status == StatusCode::PARTIAL_CONTENT {
         let (first, last) = (range.start, range.end.saturating_sub(1));
-        put(headers, header::CONTENT_RANGE, &format!("bytes {first}-{last}/{}", file.bytes))?;
-    } else if let Some(digest) = unhex(&file.sha256) {
-        put(headers, REPR_DIGEST, &format!("sha-256=:{}:", STANDARD.encode(digest)))?;
+        let place = value(&format!("bytes {first}-{last}/{}", file.bytes))?;
+        headers.insert(header::CONTENT_RANGE, place);
+    } else if let Some(digest) = hex::decode(&file.sha256) {
+        headers.insert(REPR_DIGEST, repr_digest(&digest)?);
     }
     Ok(response)
 }
@@ -195,7 +211,7 @@ fn beyond(size: u64) -> Result<Response, Problem> {
     let detail = format!("the range begins behind the end of the file, which has {size} bytes");
     let problem = Problem::new(StatusCode::RANGE_NOT_SATISFIABLE, detail).with("size", size);
     let mut response = problem.into_response();
-    put(response.headers_mut(), header::CONTENT_RANGE, &format!("bytes */{size}"))?;
+    response.headers_mut().insert(header::CONTENT_RANGE, value(&format!("bytes */{size}"))?);
     Ok(response)
 }
 
@@ -239,7 +255,7 @@ async fn manifest(
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
     headers.insert(header::CONTENT_LENGTH, HeaderValue::from(size));
     if let Some(sha256) = &held.value.manifest_sha256 {
-        put(headers, header::ETAG, &format!("\"{sha256}\""))?;
+        headers.insert(header::ETAG, value(&format!("\"{sha256}\""))?);
     }
     Ok(response)
 }
@@ -280,7 +296,6 @@ async fn archive(
     let Path(id) = id.map_err(|_| Problem::bad_request("the id in the path is no text"))?;
     let held = jobs::find(&state, &caller, &id).await?;
     check_ready(&held.id, &held.value)?;
-    let day = format_day(day_of(held.value.created_at_us)).replace('-', "");
     let mut body = Body::empty();
     if !asked.is_head {
         let Some(permit) = state.jobs().archive_permit() else {
@@ -296,8 +311,8 @@ async fn archive(
     let mut response = Response::new(body);
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/zip"));
-    let name = format!("audit-export-{day}.zip");
-    put(headers, header::CONTENT_DISPOSITION, &attachment(&name))?;
+    let name = format!("audit-export-{}.zip", compact_day(held.value.created_at_us));
+    headers.insert(header::CONTENT_DISPOSITION, attachment(&name)?);
     Ok(response)
 }
 
@@ -321,28 +336,4 @@ async fn record(
         data: what,
     };
     state.record(caller, deed).await
-}
-
-fn content_type(job: &Job) -> &'static str {
-    match job.request.compression {
-        Compression::None => job.request.format.content_type(),
-        Compression::Gzip => "application/gzip",
-        Compression::Zstd => "application/zstd",
-    }
-}
-
-fn attachment(name: &str) -> String {
-    format!("attachment; filename=\"{name}\"")
-}
-
-fn put(headers: &mut HeaderMap, name: HeaderName, value: &str) -> Result<(), Problem> {
-    let value = HeaderValue::try_from(value)
-        .map_err(|error| Problem::internal("answering with a header", &error))?;
-    headers.insert(name, value);
-    Ok(())
-}
-
-fn unhex(text: &str) -> Option<Vec<u8>> {
-    let pairs = (0..text.len()).step_by(2).map(|start| text.get(start..start + 2));
-    pairs.map(|pair| u8::from_str_radix(pair?, 16).ok()).collect()
 }

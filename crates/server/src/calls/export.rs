@@ -4,7 +4,7 @@
 
 use std::sync::Arc;
 
-use auditlake_export::{Compression, Encoder, Envelope, Format, Options, Shape};
+use auditlake_export::{Encoder, Envelope, Format, Options, Shape};
 use auditlake_model::columns::{self, COLUMNS, at};
 use auditlake_model::id::new_ulid;
 use auditlake_model::time::format_rfc3339;
@@ -14,17 +14,17 @@ use axum::http::StatusCode;
 use axum::http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use axum::http::request::Parts;
 use axum::response::{IntoResponse, Response};
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
 use serde_json::{Map, Value, json};
 use tracing::Instrument;
-use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::router::{OpenApiRouter, UtoipaMethodRouter};
 use utoipa_axum::routes;
 
 use super::saved_queries;
 use crate::accept;
 use crate::audit::Deed;
+use crate::file_headers::{REPR_DIGEST, attachment, repr_digest, value};
 use crate::flow::{Finished, Flow, is_crowded};
+use crate::hex;
 use crate::identity::{Permission, Principal};
 use crate::params::{FilterParams, Params};
 use crate::problem::{Problem, ProblemBody};
@@ -33,9 +33,8 @@ use crate::state::AppState;
 
 const EXPORT_ID: HeaderName = HeaderName::from_static("auditlake-export-id");
 const LIMIT: HeaderName = HeaderName::from_static("auditlake-limit");
-/// The trailers, which come only behind a whole file.
+/// One of the trailers, which come only behind a whole file.
 const ROWS: HeaderName = HeaderName::from_static("auditlake-rows");
-const REPR_DIGEST: HeaderName = HeaderName::from_static("repr-digest");
 const TRAILERS: &str = "auditlake-rows, repr-digest";
 
 /// The formats by the media types that ask for them.
@@ -64,7 +63,15 @@ pub(crate) struct StreamRequest {
 }
 
 pub(crate) fn routes() -> OpenApiRouter<AppState> {
-    OpenApiRouter::new().routes(routes!(export_events))
+    let (schemas, paths, calls): UtoipaMethodRouter<AppState> = routes!(export_events);
+    OpenApiRouter::new().routes((schemas, paths, calls.head(only_get)))
+}
+
+/// Answers `HEAD`, which would otherwise go to the call for `GET` and begin an export that
+/// nobody reads.
+pub(crate) async fn only_get(request: Request) -> Problem {
+    let detail = format!("{} does not take HEAD, only GET", request.uri().path());
+    Problem::new(StatusCode::METHOD_NOT_ALLOWED, detail).header(header::ALLOW, "GET")
 }
 
 /// Export events as a file
@@ -202,12 +209,17 @@ pub(crate) async fn stream(
     };
     let (outlet, body) = pump::channel(state, is_crowded(state));
     let flow = Flow::new(state, scan, encoder, &options, (outlet, permit), whole)?;
+    // An event of the log before anything leaves, should the server not live to tell the rest.
+    export.record(state, "audit.export_requested", "success").await?;
     tracing::info!(export = export.id, "export begins");
     let owner = state.clone();
     let running = async move { export.run(&owner, flow).await };
     drop(state.tasks().spawn(running.instrument(tracing::Span::current())));
     Ok((headers, body).into_response())
 }
+
+/// What became of an export, as an event.
+const EXPORTED: &str = "audit.exported";
 
 /// What is told of an export.
 struct Export {
@@ -252,18 +264,12 @@ impl Export {
 
     /// The headers of the answer.
     fn headers(&self, request: &StreamRequest) -> Result<HeaderMap, Problem> {
-        let named = |text: String| {
-            HeaderValue::try_from(text)
-                .map_err(|error| Problem::internal("naming an export", &error))
-        };
-        let content_type = HeaderValue::from_static(content_type(&request.options));
+        let content_type = HeaderValue::from_static(request.options.content_type());
         let mut headers = HeaderMap::new();
         headers.insert(header::CONTENT_TYPE, content_type);
-        let name = safe_name(&request.file_name);
-        let disposition = named(format!("attachment; filename=\"{name}\""))?;
-        headers.insert(header::CONTENT_DISPOSITION, disposition);
+        headers.insert(header::CONTENT_DISPOSITION, attachment(&request.file_name)?);
         headers.insert(header::TRAILER, HeaderValue::from_static(TRAILERS));
-        headers.insert(EXPORT_ID, named(self.id.clone())?);
+        headers.insert(EXPORT_ID, value(&self.id)?);
         if let Some(limit) = request.scan.limit {
             headers.insert(LIMIT, HeaderValue::from(limit));
         }
@@ -287,7 +293,7 @@ impl Export {
         self.data.insert("reason".to_owned(), broken.reason().into());
         let outcome = if rows > 0 { "partial" } else { "failure" };
         // As well as it can be done: the lake itself may be what broke the export off.
-        if self.record(state, outcome).await.is_err() {
+        if self.record(state, EXPORTED, outcome).await.is_err() {
             tracing::warn!(export = self.id, "a broken export could not be recorded");
         }
     }
@@ -296,17 +302,15 @@ impl Export {
     async fn finish(&mut self, state: &AppState, finished: Finished) -> Result<(), Broken> {
         let (rows, bytes) = (finished.totals.rows, finished.totals.bytes);
         let sha256 = finished.sha256;
-        let hex: String = sha256.iter().map(|byte| format!("{byte:02x}")).collect();
         self.data.insert("rows".to_owned(), rows.into());
         self.data.insert("bytes".to_owned(), bytes.into());
-        self.data.insert("sha256".to_owned(), hex.into());
-        if self.record(state, "success").await.is_err() {
+        self.data.insert("sha256".to_owned(), hex::encode(&sha256).into());
+        if self.record(state, EXPORTED, "success").await.is_err() {
             return Err(Broken::Internal("the export could not be recorded".to_owned()));
         }
         let mut trailers = HeaderMap::new();
         trailers.insert(ROWS, HeaderValue::from(rows));
-        let digest = format!("sha-256=:{}:", STANDARD.encode(sha256));
-        if let Ok(digest) = HeaderValue::try_from(digest) {
+        if let Ok(digest) = repr_digest(&sha256) {
             trailers.insert(REPR_DIGEST, digest);
         }
         match finished.end(trailers, state.config().export_stall_timeout).await {
@@ -317,9 +321,14 @@ impl Export {
         Ok(())
     }
 
-    async fn record(&self, state: &AppState, outcome: &'static str) -> Result<(), Problem> {
+    async fn record(
+        &self,
+        state: &AppState,
+        r#type: &'static str,
+        outcome: &'static str,
+    ) -> Result<(), Problem> {
         let deed = Deed {
-            r#type: "audit.exported",
+            r#type,
             outcome,
             target: ("export", self.id.as_str()),
             tenant_id: self.tenant_id.as_deref(),
@@ -338,24 +347,10 @@ fn file_name(now_us: i64, options: &Options) -> String {
     format!("auditlake-export-{seconds}Z.{format}{compression}")
 }
 
-/// A name that needs no quotes and names no folder.
-fn safe_name(name: &str) -> String {
-    let is_safe = |char: char| char.is_ascii_alphanumeric() || matches!(char, '.' | '_' | '-');
-    name.chars().map(|char| if is_safe(char) { char } else { '_' }).collect()
-}
-
-/// The compressed file is what the client asked for, to keep as it is; so the compression is
-/// its type and no `Content-Encoding`, which a client would undo.
-fn content_type(options: &Options) -> &'static str {
-    match options.compression {
-        Compression::None => options.format.content_type(),
-        Compression::Gzip => "application/gzip",
-        Compression::Zstd => "application/zstd",
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use auditlake_export::Compression;
+
     use super::*;
 
     #[test]
@@ -364,10 +359,5 @@ mod tests {
         options.compression = Compression::Zstd;
         let name = file_name(1_772_357_400_999_999, &options);
         assert_eq!(name, "auditlake-export-20260301T093000Z.csv.zst");
-    }
-
-    #[test]
-    fn no_name_leaves_its_quotes() {
-        assert_eq!(safe_name("audit-o\"rg/..\\ü.csv"), "audit-o_rg_..__.csv");
     }
 }

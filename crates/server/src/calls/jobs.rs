@@ -17,6 +17,7 @@ use axum::response::sse::{Event, KeepAlive, Sse};
 use axum::response::{IntoResponse, Response};
 use futures::Stream;
 use serde::{Deserialize, Serialize};
+use serde_json::json;
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -25,6 +26,7 @@ pub(crate) use body::NewJob;
 
 use super::downloads::check_ready;
 use super::ingest::idempotency_key;
+use crate::audit::Deed;
 use crate::decode;
 use crate::identity::{Permission, Principal};
 use crate::jobs::{self, JobView};
@@ -38,8 +40,6 @@ const DEFAULT_LIMIT: usize = 100;
 const MAX_LIMIT: usize = 1000;
 /// How often a job that is followed is looked at.
 const PACE: Duration = Duration::from_millis(500);
-/// How often a stream without news shows that it lives.
-const HEARTBEAT: Duration = Duration::from_secs(15);
 /// How long a signed link opens if nothing is said.
 const DEFAULT_LINK_S: u64 = 60 * 60;
 
@@ -286,7 +286,7 @@ async fn retry(
     tag = "exports",
     params(("id" = String, Path, description = "The id of an export.")),
     responses(
-        (status = 200, description = "The changes.", body = String,
+        (status = 200, description = "The changes.", body = serde_json::Value,
             content_type = "text/event-stream"),
         (status = 400, description = "A parameter was given; there is none.",
             body = ProblemBody, content_type = "application/problem+json"),
@@ -307,9 +307,10 @@ async fn events(
     Params::read(request.uri().query()).finish()?;
     let Document { id, .. } = jobs::find(&state, &caller, &named(id)?).await?;
     let permit = state.live().take(&caller)?;
+    let heartbeat = state.config().live_heartbeat;
     let following = Following { state, caller, id, shown: None, _permit: permit };
     let sse = Sse::new(following.changes());
-    Ok(sse.keep_alive(KeepAlive::new().interval(HEARTBEAT)).into_response())
+    Ok(sse.keep_alive(KeepAlive::new().interval(heartbeat)).into_response())
 }
 
 /// A job that somebody follows.
@@ -372,7 +373,7 @@ impl Following {
             body = ProblemBody, content_type = "application/problem+json"),
         (status = 408, description = "The body came too slowly.",
             body = ProblemBody, content_type = "application/problem+json"),
-        (status = 409, description = "The export is not ready.",
+        (status = 409, description = "The export is not ready, or its key was revoked.",
             body = ProblemBody, content_type = "application/problem+json"),
         (status = 410, description = "The files of the export are deleted.",
             body = ProblemBody, content_type = "application/problem+json"),
@@ -409,12 +410,26 @@ async fn link(
         let detail = "expires_in_s 0 is too small; give at least 1 second";
         return Err(Problem::bad_request(detail).with("key", "expires_in_s"));
     }
-    let now_s = state.environment().clock.now_us().div_euclid(1_000_000);
+    let now_us = state.environment().clock.now_us();
+    if !state.keys().still_opens(&job.caller, now_us) {
+        let detail = "the key that made this export opens nothing any more, nor would a link";
+        return Err(Problem::new(StatusCode::CONFLICT, detail));
+    }
+    let now_s = now_us.div_euclid(1_000_000);
     let export_s = job.expires_at_us.unwrap_or(i64::MAX).div_euclid(1_000_000);
     let wanted_s = now_s.saturating_add(i64::try_from(seconds).unwrap_or(i64::MAX));
     let expires_s = wanted_s.min(export_s);
-    let url = links::sign(&state, &job.caller, &path, expires_s).await?;
     let expires_at = format_rfc3339(expires_s.saturating_mul(1_000_000));
+    let deed = Deed {
+        r#type: "audit.export_link_signed",
+        outcome: "success",
+        target: ("export", &id),
+        tenant_id: job.caller.place.tenant_id.as_deref(),
+        data: json!({ "path": path, "expires_at": expires_at }),
+    };
+    // Who uses the link is not known; who gave it away is.
+    state.record(&caller, deed).await?;
+    let url = links::sign(&state, &job.caller, &path, expires_s).await?;
     Ok((StatusCode::CREATED, Json(SignedLink { url, expires_at })).into_response())
 }
 

@@ -4,7 +4,7 @@
 //! recording. The id of each says where it stands, and who comes back with it as
 //! `Last-Event-ID` goes on right behind. A tail reads the lake in windows of `recorded_at` that
 //! end where `cursor` puts the bound of a list: nothing that is recorded later falls into a
-//! window that was read, unless the clock was set back.
+//! window that was read.
 
 mod mark;
 mod window;
@@ -14,7 +14,6 @@ use std::time::{Duration, Instant};
 use auditlake_lake::Snapshot;
 use auditlake_model::filter::Filter;
 use auditlake_model::scope::Scope;
-use auditlake_model::time::parse_rfc3339;
 use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::http::header::{self, HeaderMap, HeaderName};
@@ -30,7 +29,7 @@ use self::mark::Mark;
 use self::window::Window;
 use super::saved_queries;
 use crate::cursor::newest_recorded;
-use crate::identity::{Kind, Permission, Principal};
+use crate::identity::{Permission, Principal};
 use crate::params::{FilterParams, Params};
 use crate::permits::Permit;
 use crate::problem::{Problem, ProblemBody};
@@ -190,16 +189,21 @@ impl Tail {
         let mut ticks = tokio::time::interval(LOOK);
         ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         let heartbeat = self.state.config().live_heartbeat;
-        let mut spoken = Instant::now();
+        let (mut spoken, mut asked) = (Instant::now(), Instant::now());
         while began.elapsed() < LIFE {
             ticks.tick().await;
+            // However many events come: a key that was revoked, or is over, opens no more.
+            if asked.elapsed() >= heartbeat {
+                let now_us = self.state.environment().clock.now_us();
+                if !self.state.keys().still_opens(&self.caller, now_us) {
+                    return Ok(());
+                }
+                asked = Instant::now();
+            }
             if self.catch_up().await? {
                 spoken = Instant::now();
             }
             if spoken.elapsed() >= heartbeat {
-                if !self.is_still_welcome() {
-                    return Ok(());
-                }
                 self.send(Bytes::from_static(b": heartbeat\n\n")).await?;
                 spoken = Instant::now();
             }
@@ -283,19 +287,6 @@ impl Tail {
                 Err(End::Gone)
             }
         }
-    }
-
-    /// A key that was revoked, or is over, opens nothing more.
-    fn is_still_welcome(&self) -> bool {
-        if self.caller.kind != Kind::ApiKey {
-            return true;
-        }
-        let now_us = self.state.environment().clock.now_us();
-        let lasts = |until: String| parse_rfc3339(&until).is_ok_and(|until_us| now_us < until_us);
-        self.state
-            .keys()
-            .get(&self.caller.id)
-            .is_some_and(|key| key.revoked_at.is_none() && key.expires_at.is_none_or(lasts))
     }
 }
 

@@ -1,5 +1,5 @@
 //! `POST /v1/exports/preflight`: how large an export would be, and whether to stream it or to
-//! make a job of it. It reads no event.
+//! make a job of it. It reads no event, except for who sees only a part of a tenant.
 
 use auditlake_export::{Compression, Format};
 use auditlake_model::columns::COLUMNS;
@@ -59,8 +59,8 @@ struct Preflight {
 
 /// Says how large an export would be.
 ///
-/// The figures come from what the lake knows of its segments; no event is read. The body is
-/// that of the export.
+/// The figures come from what the lake knows of its segments; no event is read, except for who
+/// sees only a part of a tenant, whose events are counted. The body is that of the export.
 #[utoipa::path(
     post,
     path = "/v1/exports/preflight",
@@ -81,6 +81,8 @@ struct Preflight {
             body = ProblemBody, content_type = "application/problem+json"),
         (status = 415, description = "The body is no JSON, or compressed.",
             body = ProblemBody, content_type = "application/problem+json"),
+        (status = 504, description = "It took too long.",
+            body = ProblemBody, content_type = "application/problem+json"),
     )
 )]
 async fn preflight(
@@ -96,7 +98,7 @@ async fn preflight(
     wanted.check(state.engine())?;
     let (snapshot, scope, filter) = (state.lake().snapshot(), caller.scope(), wanted.filter()?);
     let estimating = state.engine().estimate(&snapshot, &scope, &filter);
-    let estimate = state.in_time(estimating).await??;
+    let estimate = state.in_query_time(estimating).await??;
     Ok(Json(advise(&state, &wanted, &estimate)))
 }
 

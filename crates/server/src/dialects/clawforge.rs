@@ -18,8 +18,8 @@ use axum::routing::get;
 use super::asked::{Asked, pinned};
 use super::period::End;
 use super::reading::{self, Window};
-use super::times::compact_day;
-use crate::calls::export::{StreamRequest, stream};
+use crate::calls::export::{StreamRequest, only_get, stream};
+use crate::file_headers::compact_day;
 use crate::identity::{Permission, Principal};
 use crate::params::Params;
 use crate::problem::Problem;
@@ -40,7 +40,7 @@ const TRUNCATED: HeaderName = HeaderName::from_static("x-truncated");
 pub(super) fn routes(prefix: &str) -> Router<AppState> {
     Router::new()
         .route(&format!("{prefix}/api/v1/audit/{{org}}"), get(list))
-        .route(&format!("{prefix}/api/v1/audit/{{org}}/export"), get(export))
+        .route(&format!("{prefix}/api/v1/audit/{{org}}/export"), get(export).head(only_get))
 }
 
 async fn list(

@@ -19,10 +19,10 @@ use axum::routing::get;
 use super::asked::Asked;
 use super::period::End;
 use super::reading::{self, Elements};
-use super::times::compact_day;
 use crate::accept::preferred;
-use crate::calls::export::{StreamRequest, stream};
+use crate::calls::export::{StreamRequest, only_get, stream};
 use crate::cursor::{Cursor, Fingerprint, fingerprint, recorded_bound};
+use crate::file_headers::compact_day;
 use crate::identity::{Permission, Principal};
 use crate::params::Params;
 use crate::problem::Problem;
@@ -50,7 +50,7 @@ const MEDIA_TYPES: [(Format, &[&str]); 2] = [
 pub(super) fn routes(prefix: &str) -> Router<AppState> {
     Router::new()
         .route(&format!("{prefix}/v1/audit-logs"), get(list))
-        .route(&format!("{prefix}/v1/audit-logs/export"), get(export))
+        .route(&format!("{prefix}/v1/audit-logs/export"), get(export).head(only_get))
 }
 
 async fn list(

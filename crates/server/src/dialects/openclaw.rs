@@ -17,8 +17,8 @@ use axum::routing::get;
 use super::asked::Asked;
 use super::period::End;
 use super::reading::{self, Window};
-use super::times::compact_day;
-use crate::calls::export::{StreamRequest, stream};
+use crate::calls::export::{StreamRequest, only_get, stream};
+use crate::file_headers::compact_day;
 use crate::identity::{Permission, Principal, Role};
 use crate::params::Params;
 use crate::problem::Problem;
@@ -53,7 +53,7 @@ const FORMATS: [(&str, (Format, &str)); 3] = [
 pub(super) fn routes(prefix: &str) -> Router<AppState> {
     Router::new()
         .route(&format!("{prefix}/api/v1/audit"), get(list))
-        .route(&format!("{prefix}/api/v1/audit/export"), get(export))
+        .route(&format!("{prefix}/api/v1/audit/export"), get(export).head(only_get))
 }
 
 async fn list(

@@ -14,7 +14,7 @@ use auditlake_model::filter::Filter;
 use auditlake_query::{Order, ScanRequest};
 use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, Request, State};
-use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::http::{HeaderValue, Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum::{Json, Router};
@@ -23,10 +23,11 @@ use serde::Serialize;
 
 use super::asked::{Asked, column, pinned, quoted};
 use super::period::End;
-use super::times::{compact_day, shortest};
+use super::times::shortest;
 use super::{Dialect, EnvelopeFacts};
 use crate::calls::downloads;
-use crate::calls::export::{StreamRequest, stream};
+use crate::calls::export::{StreamRequest, only_get, stream};
+use crate::file_headers::{attachment, compact_day};
 use crate::identity::{Permission, Principal};
 use crate::jobs::{self, JobRequest, JobState};
 use crate::params::Params;
@@ -46,7 +47,7 @@ const MAX_USER_BYTES: usize = 500;
 pub(super) fn routes(prefix: &str) -> Router<AppState> {
     let export = format!("{prefix}/api/v1/audit/export");
     let file = format!("{export}/download/{{job}}");
-    Router::new().route(&export, get(self::export)).route(&file, get(download))
+    Router::new().route(&export, get(self::export).head(only_get)).route(&file, get(download))
 }
 
 async fn export(
@@ -141,11 +142,15 @@ async fn count(
     match state.in_query_time(state.engine().count(snapshot, &scope, filter)).await {
         Ok(total) => Ok(total?),
         Err(too_slow) => {
-            let estimate = state.engine().estimate(snapshot, &scope, filter).await?;
-            // A guess may decide for a job, but not be told as the number of records.
-            match estimate.rows_at_most {
-                0..=MAX_RECORDS => Err(too_slow),
-                many => Ok(many),
+            let estimate = state.engine().estimate(snapshot, &scope, filter);
+            // A guess may decide for a job, but not be told as the number of records. Where
+            // there can be none without a count, that is too slow again.
+            match state.in_query_time(estimate).await {
+                Ok(estimate) => match estimate?.rows_at_most {
+                    0..=MAX_RECORDS => Err(too_slow),
+                    many => Ok(many),
+                },
+                Err(_) => Err(too_slow),
             }
         }
     }
@@ -228,25 +233,15 @@ async fn download(
             Err(Problem::new(StatusCode::GONE, detail))
         }
         JobState::Ready => {
-            let name = file_name(job.created_at_us, job.request.format);
-            file(&state, &caller, &id, &name, request.headers()).await
+            let is_head = request.method() == Method::HEAD;
+            let headers = request.headers();
+            let mut file = downloads::only_file(&state, &caller, &id, is_head, headers).await?;
+            // Under the name that the document gives it.
+            let name = attachment(&file_name(job.created_at_us, job.request.format))?;
+            file.headers_mut().insert(header::CONTENT_DISPOSITION, name);
+            Ok(file)
         }
     }
-}
-
-/// The one file of a job, under the name that the document gives it.
-async fn file(
-    state: &AppState,
-    caller: &Principal,
-    id: &str,
-    name: &str,
-    headers: &HeaderMap,
-) -> Result<Response, Problem> {
-    let mut response = downloads::only_file(state, caller, id, headers).await?;
-    let disposition = HeaderValue::try_from(format!("attachment; filename=\"{name}\""))
-        .map_err(|error| Problem::internal("naming an export", &error))?;
-    response.headers_mut().insert(header::CONTENT_DISPOSITION, disposition);
-    Ok(response)
 }
 
 /// Until when a file is certainly kept: its days begin when it is ready, which is later.

@@ -1,6 +1,6 @@
 //! Times as other systems write them: fewer digits of a second than the canonical form has.
 
-use auditlake_model::time::{day_of, format_day, format_rfc3339};
+use auditlake_model::time::format_rfc3339;
 
 /// Where the second ends in `2026-05-17T08:00:00.000000Z`.
 const SECOND_END: usize = 19;
@@ -25,11 +25,6 @@ pub(super) fn shortest(micros: i64) -> String {
     text
 }
 
-/// `20260319`, for the names of files.
-pub(super) fn compact_day(micros: i64) -> String {
-    format_day(day_of(micros)).replace('-', "")
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -44,6 +39,5 @@ mod tests {
         assert_eq!(shortest(at("2026-03-19T16:00:00+01:00")), "2026-03-19T15:00:00Z");
         assert_eq!(shortest(fine), "2026-03-13T14:30:00.123999Z");
         assert_eq!(shortest(at("1969-12-31T23:59:59.5Z")), "1969-12-31T23:59:59.500000Z");
-        assert_eq!(compact_day(fine), "20260313");
     }
 }

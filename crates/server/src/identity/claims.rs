@@ -5,6 +5,7 @@ use serde_json::{Map, Value};
 
 use super::principal::{Kind, Place, Principal};
 use super::role::Role;
+use crate::audit::INSTALLATION;
 
 /// The longest claim that is taken, in bytes.
 const MAX_CLAIM_BYTES: usize = 256;
@@ -104,6 +105,9 @@ impl Claims {
         let role = self.role(&names.role)?;
         let id = self.required("sub")?;
         let tenant_id = Some(self.required(&names.tenant)?);
+        if tenant_id.as_deref() == Some(INSTALLATION) {
+            return Err("no token is of the installation's own log".to_owned());
+        }
         let user_id = self.text(&names.user)?;
         let org_id = match role {
             Role::OrgAdmin | Role::TeamLead | Role::User => self.text(&names.org)?,
@@ -191,6 +195,7 @@ mod tests {
             (json!({"sub": "u", "role": "auditor", "tenant_id": ""}), "1 to 256"),
             (json!({"sub": "u", "role": "auditor", "tenant_id": 7}), "no string"),
             (json!({"sub": "u", "role": "operator", "tenant_id": "acme"}), "operator"),
+            (json!({"sub": "u", "role": "auditor", "tenant_id": "_auditlake"}), "own log"),
             (json!({"sub": "u", "role": "king", "tenant_id": "acme"}), "none of the roles"),
             (json!({"sub": "u", "role": ["user", "auditor"], "tenant_id": "acme"}), "several"),
             (json!({"sub": "u", "role": "org_admin", "tenant_id": "acme"}), "org_id"),

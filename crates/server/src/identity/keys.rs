@@ -216,6 +216,15 @@ impl Keys {
         })
     }
 
+    /// Whether a caller who came in before would still come in. Of who showed a token nothing
+    /// is known but the token.
+    #[must_use]
+    pub(crate) fn still_opens(&self, caller: &Principal, now_us: i64) -> bool {
+        let known = self.known();
+        let is_valid = |key: &Known| key.document.is_valid(now_us);
+        caller.kind != Kind::ApiKey || known.get(&caller.id).is_some_and(is_valid)
+    }
+
     /// Learns when the keys were last used elsewhere.
     pub(crate) async fn read_usage(&self, documents: &Documents) -> Result<(), LakeError> {
         let found = documents.list::<UsageDocument>(UsageDocument::KIND).await?;

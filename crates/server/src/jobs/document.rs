@@ -2,10 +2,11 @@
 
 use std::sync::Arc;
 
+use auditlake_export::manifest::FilterValue;
 use auditlake_export::{Compression, Format, Options, Shape};
 use auditlake_model::ModelError;
 use auditlake_model::columns::{self, COLUMNS};
-use auditlake_model::filter::{Filter, RANGES, TERMS, TEXTS};
+use auditlake_model::filter::Filter;
 use auditlake_model::scope::Scope;
 use auditlake_query::{Engine, Order, Position, ScanRequest};
 use serde::{Deserialize, Serialize};
@@ -13,6 +14,7 @@ use utoipa::ToSchema;
 
 use crate::dialects;
 use crate::identity::Principal;
+use crate::params;
 use crate::placing::with_places;
 use crate::problem::Problem;
 
@@ -73,7 +75,8 @@ pub(crate) enum JobState {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Pin {
     pub(crate) recorded_before_us: i64,
-    /// The newest commit of the lake at that time, for people.
+    /// The newest commit of the lake at that time: who knows only of older ones may not see
+    /// all of these events.
     pub(crate) commit: u64,
 }
 
@@ -152,6 +155,16 @@ impl JobState {
 }
 
 impl JobRequest {
+    /// The filter's parameters, those of the saved filter last, as manifests and events have
+    /// them.
+    pub(crate) fn told_filter(&self) -> Vec<FilterValue> {
+        let saved = self.saved.iter().flat_map(|saved| &saved.filter);
+        let pairs = self.filter.iter().chain(saved);
+        pairs
+            .map(|(name, value)| FilterValue { name: name.clone(), value: value.clone() })
+            .collect()
+    }
+
     /// All events in a format, in the order of the log.
     pub(crate) fn new(format: Format) -> Self {
         Self {
@@ -168,18 +181,7 @@ impl JobRequest {
 
     /// Refuses what could not be exported, before anything is kept or counted.
     pub(crate) fn check(&self, engine: &Engine) -> Result<(), Problem> {
-        for (at, (name, _)) in self.filter.iter().enumerate() {
-            if !Filter::knows(name) {
-                let terms = TERMS.map(|(term, _)| term);
-                let allowed: Vec<_> = RANGES.into_iter().chain(terms).chain(TEXTS).collect();
-                let reason = format!("is no filter; allowed: {}", allowed.join(", "));
-                return Err(Problem::parameter(name, &reason));
-            }
-            let is_again = || self.filter[..at].iter().any(|(earlier, _)| earlier == name);
-            if RANGES.contains(&name.as_str()) && is_again() {
-                return Err(Problem::parameter(name, "is given more than once"));
-            }
-        }
+        params::filter_of(&self.filter)?;
         engine.check(&self.filter()?)?;
         self.columns()?;
         if self.csv_safe.is_some() && self.format != Format::Csv {

@@ -2,7 +2,7 @@
 //! write. That is how a job is locked, and how a server notices that it is not its own any
 //! more.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use auditlake_lake::{Document, LakeError};
@@ -83,6 +83,11 @@ pub(crate) async fn change(
     }
     let detail = "the export changes too fast to be changed now";
     Err(Problem::new(StatusCode::SERVICE_UNAVAILABLE, detail).retry_after(1))
+}
+
+/// The ids of all jobs, also of those that cannot be read.
+pub(crate) async fn ids(state: &AppState) -> Result<BTreeSet<String>, LakeError> {
+    Ok(state.lake().documents().newest(KIND).await?.into_keys().collect())
 }
 
 /// Every job, by id. What this server has read once it reads again only when it has changed.

@@ -1,9 +1,9 @@
 //! Into which files an export is cut, and how they are called.
 
 use auditlake_export::Options;
-use auditlake_model::time::{day_of, format_day};
 
 use crate::config::ServerConfig;
+use crate::file_headers::compact_day;
 
 /// Events of each file but the last.
 pub(crate) fn rows_per_file(config: &ServerConfig, rows: u64, is_shaped: bool) -> u64 {
@@ -29,7 +29,7 @@ pub(crate) fn rows_of(file: u64, rows: u64, rows_per_file: u64) -> u64 {
 
 /// `audit-export-20260301-0001.csv.gz`
 pub(crate) fn file_name(created_at_us: i64, file: u64, options: &Options) -> String {
-    let day = format_day(day_of(created_at_us)).replace('-', "");
+    let day = compact_day(created_at_us);
     let (format, compression) = (options.format.extension(), options.compression.extension());
     format!("audit-export-{day}-{:04}.{format}{compression}", file + 1)
 }

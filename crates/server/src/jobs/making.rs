@@ -49,7 +49,7 @@ pub(crate) async fn create_once(
     if key.is_some()
         && let Some(made) = journal::get(state, &id).await?
     {
-        return same(state, &made, &request);
+        return same(state, caller, &made, &request);
     }
     check_room(state, caller).await?;
     // Pinned first: what is written down of the request does not belong to the export.
@@ -61,7 +61,7 @@ pub(crate) async fn create_once(
         target: ("export", &id),
         tenant_id: filter.exactly(at::TENANT_ID),
         data: json!({
-            "filter": request.filter,
+            "filter": request.told_filter(),
             "filter_text": filter.to_string(),
             "format": request.format.to_string(),
         }),
@@ -72,7 +72,7 @@ pub(crate) async fn create_once(
     state.jobs().wake();
     // A server may have begun with it already, and with a key somebody else may have made it.
     match journal::get(state, &id).await? {
-        Some(made) => same(state, &made, &request),
+        Some(made) => same(state, caller, &made, &request),
         None => Err(Problem::internal("making an export job", &"it is not there")),
     }
 }
@@ -106,8 +106,14 @@ fn new_job(state: &AppState, caller: &Principal, request: JobRequest) -> Job {
 }
 
 /// The job that a key stands for, unless the key was used for another one.
-fn same(state: &AppState, made: &Document<Job>, request: &JobRequest) -> Result<JobView, Problem> {
-    if made.value.request.means_the_same(request) {
+/// One whose rights are less by now meant another one.
+fn same(
+    state: &AppState,
+    caller: &Principal,
+    made: &Document<Job>,
+    request: &JobRequest,
+) -> Result<JobView, Problem> {
+    if is_visible(caller, &made.value) && made.value.request.means_the_same(request) {
         return view(state, &made.id, &made.value);
     }
     let detail = format!(

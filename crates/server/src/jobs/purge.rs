@@ -27,7 +27,10 @@ pub(super) async fn expire(state: &AppState, jobs: &[Document<Arc<Job>>]) -> Res
         // Nobody is to find a job that is ready and has no files: the word goes first.
         if journal::write(state, &found, next).await?.is_some() {
             tracing::info!(id = held.id, "export expires");
-            state.lake().exports().delete(&held.id).await?;
+            if let Err(error) = state.lake().exports().delete(&held.id).await {
+                // They are swept later; the jobs that wait are not to wait for that.
+                tracing::warn!(%error, "files of export {} are deleted later", held.id);
+            }
         }
     }
     Ok(())
@@ -38,15 +41,19 @@ pub(super) async fn sweep(state: &AppState) -> Result<(), LakeError> {
     let exports = state.lake().exports();
     let with_files = exports.jobs().await?;
     // Read after the files, so that a job made meanwhile is among them.
+    let made = journal::ids(state).await?;
     let jobs = journal::all(state).await?;
-    let needed: HashSet<&str> = jobs
+    // Only what is known to be past: a job that cannot be read, written by a later release
+    // perhaps, may need its files.
+    let past: HashSet<&str> = jobs
         .iter()
-        .filter(|held| !held.value.state.is_over() || held.value.state == JobState::Ready)
+        .filter(|held| held.value.state.is_over() && held.value.state != JobState::Ready)
         .map(|held| held.id.as_str())
         .collect();
     let before_us = state.environment().clock.now_us().saturating_sub(GRACE_US);
     for (id, written_us) in with_files {
-        if !needed.contains(id.as_str()) && written_us < before_us {
+        let is_left = past.contains(id.as_str()) || !made.contains(&id);
+        if is_left && written_us < before_us {
             tracing::info!(id, "files of a past export are deleted");
             exports.delete(&id).await?;
         }

@@ -1,13 +1,13 @@
 //! What is written down of an export: its manifest, and the event in the log.
 
 use auditlake_export::manifest::{
-    Edge, FilterValue, MANIFEST_VERSION, Manifest, ManifestFile, Requester, SnapshotPoint,
+    Edge, MANIFEST_VERSION, Manifest, ManifestFile, Requester, SnapshotPoint,
 };
 use auditlake_export::{CsvOptions, Format};
 use auditlake_lake::Document;
 use auditlake_model::columns::at;
 use auditlake_model::time::format_rfc3339;
-use serde_json::json;
+use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
 use super::document::{FileDone, Job, Place};
@@ -25,9 +25,6 @@ pub(super) fn manifest(held: &Document<Job>) -> Result<(Vec<u8>, String), Proble
     let request = &job.request;
     let kind = serde_json::to_value(job.caller.kind)
         .map_err(|error| Problem::internal("writing a manifest", &error))?;
-    let saved = request.saved.iter().flat_map(|saved| &saved.filter);
-    let value =
-        |(name, value): &(String, String)| FilterValue { name: name.clone(), value: value.clone() };
     let csv_safe = request.csv_safe.unwrap_or(CsvOptions::default().safe);
     let manifest = Manifest {
         manifest_version: MANIFEST_VERSION,
@@ -39,7 +36,7 @@ pub(super) fn manifest(held: &Document<Job>) -> Result<(Vec<u8>, String), Proble
             kind: kind.as_str().unwrap_or_default().to_owned(),
             role: job.caller.role.to_string(),
         },
-        filter: request.filter.iter().chain(saved).map(value).collect(),
+        filter: request.told_filter(),
         filter_text: request.filter()?.to_string(),
         scope: job.scope().to_string(),
         snapshot: SnapshotPoint {
@@ -88,24 +85,14 @@ pub(super) async fn exported(
     held: &Document<Job>,
     manifest_sha256: &str,
 ) -> Result<(), Problem> {
-    let Document { id, value: job, .. } = held;
-    let filter = job.request.filter()?;
-    let deed = Deed {
-        r#type: "audit.exported",
-        outcome: "success",
-        target: ("export", id),
-        tenant_id: filter.exactly(at::TENANT_ID),
-        data: json!({
-            "filter": job.request.filter,
-            "filter_text": filter.to_string(),
-            "format": job.request.format.to_string(),
-            "rows": job.rows_done(),
-            "bytes": job.bytes_done(),
-            "files": job.files.len(),
-            "manifest_sha256": manifest_sha256,
-        }),
-    };
-    state.record(&job.caller, deed).await
+    let job = &held.value;
+    let data = json!({
+        "rows": job.rows_done(),
+        "bytes": job.bytes_done(),
+        "files": job.files.len(),
+        "manifest_sha256": manifest_sha256,
+    });
+    record(state, held, "success", data).await
 }
 
 /// Writes down that an export failed.
@@ -114,19 +101,26 @@ pub(super) async fn failed(
     held: &Document<Job>,
     reason: &str,
 ) -> Result<(), Problem> {
+    record(state, held, "failure", json!({ "error": reason })).await
+}
+
+async fn record(
+    state: &AppState,
+    held: &Document<Job>,
+    outcome: &'static str,
+    mut data: Value,
+) -> Result<(), Problem> {
     let Document { id, value: job, .. } = held;
     let filter = job.request.filter()?;
+    data["filter"] = json!(job.request.told_filter());
+    data["filter_text"] = filter.to_string().into();
+    data["format"] = job.request.format.to_string().into();
     let deed = Deed {
         r#type: "audit.exported",
-        outcome: "failure",
+        outcome,
         target: ("export", id),
         tenant_id: filter.exactly(at::TENANT_ID),
-        data: json!({
-            "filter": job.request.filter,
-            "filter_text": filter.to_string(),
-            "format": job.request.format.to_string(),
-            "error": reason,
-        }),
+        data,
     };
     state.record(&job.caller, deed).await
 }

@@ -50,8 +50,17 @@ pub(crate) async fn run(state: AppState) {
 async fn look(state: &AppState) -> Result<(), LakeError> {
     let jobs = journal::all(state).await?;
     purge::expire(state, &jobs).await?;
+    // Who cannot write the end of an export into the log could only make it fail.
+    if state.lake().check_running().is_err() {
+        return Ok(());
+    }
     let now_us = state.environment().clock.now_us();
-    let mut free: Vec<_> = jobs.iter().filter(|held| held.value.is_free(now_us)).collect();
+    // After another server took the lake over, what this one sees of it stands still: a job
+    // made there has events that are not seen here, and would come out short.
+    let commit = state.lake().snapshot().manifest().version;
+    let is_seen = |job: &Job| job.pin.commit <= commit;
+    let mut free: Vec<_> =
+        jobs.iter().filter(|held| held.value.is_free(now_us) && is_seen(&held.value)).collect();
     free.sort_by_key(|held| held.value.created_at_us);
     for held in free {
         let (count, is_here) = {

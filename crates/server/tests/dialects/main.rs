@@ -18,7 +18,7 @@ use auditlake_model::env::{Clock, Environment, SystemEntropy};
 use auditlake_model::time::parse_rfc3339;
 use auditlake_server::{Dialect, ServerConfig};
 use axum::body::Body;
-use axum::http::Request;
+use axum::http::{Method, Request};
 use harness::{Answer, Server};
 use serde_json::{Value, json};
 
@@ -66,10 +66,10 @@ fn seeded() -> Vec<Value> {
 }
 
 fn acme(number: usize) -> Value {
-    let is_even = number % 2 == 0;
+    let is_even = number.is_multiple_of(2);
     json!({
         "id": format!("e{number:02}"),
-        "type": if number % 3 == 0 { "tool.run" } else { "user.signed_in" },
+        "type": if number.is_multiple_of(3) { "tool.run" } else { "user.signed_in" },
         "occurred_at": format!("2026-03-{number:02}T12:00:00Z"),
         "tenant_id": "acme",
         "org_id": if is_even { "emea" } else { "apac" },
@@ -82,9 +82,9 @@ fn acme(number: usize) -> Value {
             "role": "admin",
         },
         "target": {"kind": "Runbook", "id": format!("r{number}")},
-        "outcome": if number % 4 == 0 { "denied" } else { "success" },
+        "outcome": if number.is_multiple_of(4) { "denied" } else { "success" },
         "reason": "because",
-        "tool": if number % 3 == 0 { Some("sh") } else { None },
+        "tool": if number.is_multiple_of(3) { Some("sh") } else { None },
         "context": {
             "ip": format!("10.0.0.{number}"), "country": "DE",
             "request_id": format!("req-{number}"), "session_id": "s1",
@@ -185,6 +185,11 @@ async fn strangers_and_other_methods_are_refused() {
         let stranger = Request::builder().uri(path).body(Body::empty()).unwrap();
         assert_eq!(server.send(stranger).await.status, 401, "{path}");
         server.post(path, "").await.problem(405, &[]);
+        if path.ends_with("/export") {
+            let head = server.request(Method::HEAD, path).body(Body::empty()).unwrap();
+            let head = server.send(head).await;
+            assert_eq!((head.status, head.header("allow")), (405, "GET"), "{path}");
+        }
         let unknown = server.get(&format!("{path}?colour=red")).await;
         let problem = unknown.problem(400, &["parameter colour", "is not known here"]);
         assert_eq!(problem["parameter"], "colour", "{path}");

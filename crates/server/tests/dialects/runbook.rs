@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use auditlake_server::{ServerConfig, background};
 use axum::body::Body;
-use axum::http::Request;
+use axum::http::{Method, Request};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
@@ -256,6 +256,10 @@ async fn a_download_is_only_for_who_asked_and_only_while_it_is_kept() {
     let id = job["metadata"]["jobId"].as_str().unwrap();
     // One file, whatever the size of the files of other exports.
     assert_eq!(records(&fetched(&server, url).await).len(), 10_001);
+    let head = admin.send(Method::HEAD, url, "").await;
+    assert_eq!((head.status, head.body.len()), (200, 0));
+    let told = server.get("/v1/events?type=audit.export_downloaded&total=true").await.json();
+    assert_eq!(told["total"], 1, "a look is no download");
 
     let foreign = server.key_for("enterprise_admin", json!({"tenant_id": "zeta"})).await;
     server.as_key(&foreign).get(url).await.problem(404, &[id]);
@@ -266,7 +270,7 @@ async fn a_download_is_only_for_who_asked_and_only_while_it_is_kept() {
     let other = canonical.json()["id"].as_str().unwrap().to_owned();
     admin.get(&format!("{EXPORT}/download/{other}")).await.problem(404, &[other.as_str()]);
 
-    let deleted = admin.send(axum::http::Method::DELETE, &format!("/v1/exports/{id}"), "").await;
+    let deleted = admin.send(Method::DELETE, &format!("/v1/exports/{id}"), "").await;
     assert!(deleted.status < 300, "{}", deleted.text());
     admin.get(url).await.problem(410, &["gone"]);
 }

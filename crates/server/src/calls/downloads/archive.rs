@@ -6,7 +6,7 @@ use std::io::{self, Write};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use auditlake_export::{Archive, Compression, Format, Packing};
+use auditlake_export::Archive;
 use auditlake_lake::Document;
 use axum::body::Body;
 use bytes::Bytes;
@@ -20,6 +20,8 @@ use crate::state::AppState;
 
 /// Pieces on their way.
 const PIECES: usize = 4;
+/// The largest of them: a slow client is to take one within the time that it has for it.
+const PIECE_BYTES: usize = 64 << 10;
 
 /// What goes through the channel: a body ends cleanly only with [`Piece::End`].
 enum Piece {
@@ -92,13 +94,9 @@ pub(super) fn pack(state: &AppState, held: &Document<Job>, permit: OwnedSemaphor
 impl Pack {
     async fn run(self) -> io::Result<()> {
         let mut archive = Archive::of_time(self.out.clone(), self.held.value.created_at_us);
-        self.add(&mut archive, MANIFEST, None, Packing::Deflated).await?;
-        let request = &self.held.value.request;
-        let is_packed =
-            request.compression != Compression::None || request.format == Format::Parquet;
-        let packing = if is_packed { Packing::Stored } else { Packing::Deflated };
+        self.add(&mut archive, MANIFEST, None).await?;
         for file in &self.held.value.files {
-            self.add(&mut archive, &file.name, Some(file.bytes), packing).await?;
+            self.add(&mut archive, &file.name, Some(file.bytes)).await?;
         }
         archive.finish()?;
         self.send().await?;
@@ -111,7 +109,6 @@ impl Pack {
         archive: &mut Archive<Out>,
         name: &str,
         size: Option<u64>,
-        packing: Packing,
     ) -> io::Result<()> {
         let exports = self.state.lake().exports();
         let found = exports.read(&self.held.id, name, None).await.map_err(io::Error::other)?;
@@ -119,7 +116,7 @@ impl Pack {
         else {
             return Err(io::Error::other(format!("{name} is not there as it was written")));
         };
-        archive.begin(name, packing)?;
+        archive.begin(name)?;
         while let Some(bytes) = reader.bytes.next().await.transpose().map_err(io::Error::other)? {
             archive.write(&bytes)?;
             self.send().await?;
@@ -129,11 +126,12 @@ impl Pack {
 
     /// Sends what the archive has written.
     async fn send(&self) -> io::Result<()> {
-        let bytes = self.out.take();
-        if bytes.is_empty() {
-            return Ok(());
+        let mut bytes = Bytes::from(self.out.take());
+        while !bytes.is_empty() {
+            let piece = bytes.split_to(bytes.len().min(PIECE_BYTES));
+            self.put(Piece::Bytes(piece)).await?;
         }
-        self.put(Piece::Bytes(Bytes::from(bytes))).await
+        Ok(())
     }
 
     async fn put(&self, piece: Piece) -> io::Result<()> {

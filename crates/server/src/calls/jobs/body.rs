@@ -10,6 +10,7 @@ use utoipa::ToSchema;
 use crate::calls::saved_queries;
 use crate::identity::Principal;
 use crate::jobs::{JobRequest, SavedFilter};
+use crate::params::{FilterValues, pairs_of};
 use crate::problem::Problem;
 use crate::state::AppState;
 
@@ -38,16 +39,6 @@ pub(crate) struct NewJob {
     csv_safe: Option<bool>,
 }
 
-/// The value of a parameter, or several of which one has to match.
-#[derive(Deserialize, ToSchema)]
-#[serde(untagged, expecting = "a filter's value is a text, or a list of texts")]
-pub(crate) enum FilterValues {
-    /// One.
-    One(String),
-    /// Several.
-    Many(Vec<String>),
-}
-
 impl NewJob {
     /// The request that it comes to, saved query included; whether it can be exported is not
     /// checked here.
@@ -67,17 +58,7 @@ impl NewJob {
         }
         request.columns = self.columns;
         request.csv_safe = self.csv_safe;
-        for (name, values) in self.filter {
-            let values = match values {
-                FilterValues::One(value) => vec![value],
-                FilterValues::Many(values) => values,
-            };
-            if values.is_empty() {
-                // Nothing matches one of none, and everything would without it.
-                return Err(Problem::parameter(&name, "has no value in its list"));
-            }
-            request.filter.extend(values.into_iter().map(|value| (name.clone(), value)));
-        }
+        request.filter = pairs_of(self.filter)?;
         if let Some(id) = self.saved_query {
             let filter = saved_queries::filter_of(state, caller, &id).await?;
             request.saved = Some(SavedFilter { id, filter });

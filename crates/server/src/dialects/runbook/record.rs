@@ -1,7 +1,6 @@
 //! An event as the runbook operator gives it, and the envelope around its JSON.
 
 use std::borrow::Cow;
-use std::fmt::Write;
 
 use auditlake_export::{Cell, Envelope, Row, Shape};
 use auditlake_model::columns::at;
@@ -54,14 +53,7 @@ impl Shape for Record {
 
 /// `sha256:` and the digest of the canonical line: of the very bytes that an NDJSON export has.
 fn checksum(line: &[u8]) -> String {
-    let digest = Sha256::digest(line);
-    let mut text = String::with_capacity("sha256:".len() + 2 * digest.len());
-    text.push_str("sha256:");
-    for byte in digest {
-        // Writing to a text cannot fail.
-        let _ = write!(text, "{byte:02x}");
-    }
-    text
+    format!("sha256:{:x}", Sha256::digest(line))
 }
 
 /// What stands around the records.
