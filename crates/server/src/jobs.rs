@@ -24,7 +24,7 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use auditlake_model::env::Environment;
 use auditlake_model::id::new_ulid;
-use tokio::sync::{Notify, OnceCell, OwnedSemaphorePermit, Semaphore};
+use tokio::sync::{Notify, OnceCell};
 use tokio_util::sync::CancellationToken;
 
 pub(crate) use document::{FileDone, Job, JobRequest, JobState, SavedFilter};
@@ -34,9 +34,6 @@ pub(crate) use making::{cancel, create, create_once, find, listed, owner, retry}
 pub(crate) use record::MANIFEST;
 pub(crate) use runner::run;
 pub(crate) use view::{JobView, view};
-
-/// Archives that are packed at a time; each keeps a thread busy.
-const ARCHIVES: usize = 8;
 
 /// What this server knows of jobs beside their documents.
 #[derive(Debug)]
@@ -49,7 +46,6 @@ pub(crate) struct Jobs {
     running: Mutex<HashMap<String, Arc<Running>>>,
     /// The newest version of each job that was read, by id.
     known: Mutex<HashMap<String, (u64, Arc<Job>)>>,
-    archives: Arc<Semaphore>,
     /// The key of signed links, once it was needed.
     pub(crate) link_key: OnceCell<ring::hmac::Key>,
 }
@@ -70,18 +66,12 @@ impl Default for Jobs {
             holder: OnceLock::new(),
             running: Mutex::default(),
             known: Mutex::default(),
-            archives: Arc::new(Semaphore::new(ARCHIVES)),
             link_key: OnceCell::new(),
         }
     }
 }
 
 impl Jobs {
-    /// The right to pack an archive, unless enough of them are packed.
-    pub(crate) fn archive_permit(&self) -> Option<OwnedSemaphorePermit> {
-        Arc::clone(&self.archives).try_acquire_owned().ok()
-    }
-
     /// The name of this process among those on the same lake; another one at each start.
     fn holder(&self, environment: &Environment) -> &str {
         self.holder.get_or_init(|| new_ulid(environment).to_string())

@@ -40,6 +40,8 @@ pub(crate) struct Metrics {
     pub(crate) ingest_bytes: Counter,
     pub(crate) exports_running: Gauge,
     pub(crate) live_running: Gauge,
+    pub(crate) downloads_running: Gauge,
+    pub(crate) archives_running: Gauge,
     pub(crate) export_rows: Counter,
     pub(crate) export_bytes: Counter,
     pub(crate) export_turns: Counter,
@@ -61,6 +63,8 @@ impl Metrics {
             ingest_bytes: Counter::default(),
             exports_running: Gauge::default(),
             live_running: Gauge::default(),
+            downloads_running: Gauge::default(),
+            archives_running: Gauge::default(),
             export_rows: Counter::default(),
             export_bytes: Counter::default(),
             export_turns: Counter::default(),
@@ -91,10 +95,14 @@ impl Metrics {
         ] {
             registry.register(name, help, counter.clone());
         }
-        let running = self.exports_running.clone();
-        registry.register("exports_running", "Exports at work", running);
-        let running = self.live_running.clone();
-        registry.register("live_running", "Live tails that are open", running);
+        for (name, help, running) in [
+            ("exports_running", "Exports at work", &self.exports_running),
+            ("live_running", "Live tails that are open", &self.live_running),
+            ("downloads_running", "Files of exports on their way", &self.downloads_running),
+            ("archives_running", "Archives that are packed", &self.archives_running),
+        ] {
+            registry.register(name, help, running.clone());
+        }
         for (name, help, gauge) in [
             ("hot_bytes", "Bytes of durable events in no segment yet", &self.hot_bytes),
             ("segments", "Segments of the lake", &self.segments),

@@ -36,6 +36,8 @@ struct Shared {
     exports: Arc<Permits>,
     turns: Turns,
     live: Arc<Permits>,
+    downloads: Arc<Permits>,
+    archives: Arc<Permits>,
     /// In units of [`HELD_UNIT`] bytes.
     bodies: Arc<Semaphore>,
     parses: Arc<Semaphore>,
@@ -67,6 +69,10 @@ impl AppState {
             MAX_LIVE_EACH,
             metrics.live_running.clone(),
         );
+        let running = metrics.downloads_running.clone();
+        let downloads = Permits::new("downloads", MAX_DOWNLOADS.0, MAX_DOWNLOADS.1, running);
+        let running = metrics.archives_running.clone();
+        let archives = Permits::new("archives", MAX_ARCHIVES.0, MAX_ARCHIVES.1, running);
         let bodies = Arc::new(Semaphore::new(config.max_held_bytes / HELD_UNIT));
         let parses = Arc::new(Semaphore::new(config.max_parses));
         let shared = Shared {
@@ -80,6 +86,8 @@ impl AppState {
             exports,
             turns: Turns::default(),
             live,
+            downloads,
+            archives,
             bodies,
             parses,
             tasks: TaskTracker::new(),
@@ -137,6 +145,16 @@ impl AppState {
         &self.shared.live
     }
 
+    /// The places for downloads of files of exports.
+    pub(crate) fn downloads(&self) -> &Arc<Permits> {
+        &self.shared.downloads
+    }
+
+    /// The places for archives that are packed.
+    pub(crate) fn archives(&self) -> &Arc<Permits> {
+        &self.shared.archives
+    }
+
     /// Owns everything that outlives the call that started it; [`crate::run`] waits for it.
     pub(crate) fn tasks(&self) -> &TaskTracker {
         &self.shared.tasks
@@ -188,6 +206,12 @@ const HELD_UNIT: usize = 1024;
 
 /// Live tails of one caller: a person has a few windows open.
 const MAX_LIVE_EACH: usize = 10;
+
+/// Downloads at a time, each of which holds about a mebibyte, and those of one caller.
+const MAX_DOWNLOADS: (usize, usize) = (128, 16);
+
+/// Archives at a time, each of which keeps a thread busy, and those of one caller.
+const MAX_ARCHIVES: (usize, usize) = (8, 2);
 
 fn too_slow(limit: Duration) -> Problem {
     Problem::new(

@@ -357,3 +357,23 @@ async fn a_store_that_takes_no_file_fails_the_job_and_not_the_server() {
     assert_eq!(send("POST", &format!("{uri}/retry")).await["state"], "queued");
     assert_eq!(until("ready").await["attempt"], 2);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_caller_has_a_bounded_number_of_downloads() {
+    let (server, job) = ready(json!({ "format": "csv" })).await;
+    let uri = job["files"][0]["url"].as_str().unwrap();
+    let open = || async {
+        let request = server.request(Method::GET, uri).body(Body::empty()).unwrap();
+        server.app.clone().oneshot(request).await.unwrap()
+    };
+    let mut held = Vec::new();
+    for _ in 0..16 {
+        let response = open().await;
+        assert_eq!(response.status(), 200);
+        held.push(response);
+    }
+    server.get(uri).await.problem(429, &["16 downloads of this caller"]);
+    held.pop();
+    assert_eq!(server.get(uri).await.status, 200);
+    assert_eq!(server.get(uri).await.status, 200);
+}

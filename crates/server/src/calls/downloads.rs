@@ -7,7 +7,7 @@
 mod archive;
 mod range;
 
-use auditlake_lake::Document;
+use auditlake_lake::{Document, LakeError};
 use auditlake_model::columns::at;
 use axum::body::Body;
 use axum::extract::rejection::PathRejection;
@@ -15,6 +15,8 @@ use axum::extract::{Path, Request, State};
 use axum::http::header::{self, HeaderMap, HeaderValue};
 use axum::http::{Method, StatusCode};
 use axum::response::{IntoResponse, Response};
+use bytes::Bytes;
+use futures::{Stream, StreamExt};
 use serde_json::{Value, json};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -25,12 +27,10 @@ use crate::hex;
 use crate::identity::Principal;
 use crate::jobs::{self, FileDone, Job, JobState};
 use crate::params::Params;
+use crate::permits::Permit;
 use crate::problem::{Problem, ProblemBody};
 use crate::state::AppState;
 use range::Part;
-
-/// Seconds after which an archive may be asked for again when enough of them are packed.
-const RETRY_ARCHIVE: u32 = 10;
 
 pub(crate) fn routes() -> OpenApiRouter<AppState> {
     OpenApiRouter::new().routes(routes!(file)).routes(routes!(manifest)).routes(routes!(archive))
@@ -102,6 +102,8 @@ impl Asked {
         (status = 410, description = "The files of the export are deleted.",
             body = ProblemBody, content_type = "application/problem+json"),
         (status = 416, description = "The range begins behind the end of the file.",
+            body = ProblemBody, content_type = "application/problem+json"),
+        (status = 429, description = "Enough files are on their way.",
             body = ProblemBody, content_type = "application/problem+json"),
     )
 )]
@@ -175,6 +177,7 @@ async fn give(
     };
     let mut body = Body::empty();
     if !asked.is_head {
+        let permit = state.downloads().take(caller)?;
         // A part too: all but the first byte would be nearly the file.
         let mut what = json!({ "file": file.name, "bytes": file.bytes, "sha256": file.sha256 });
         if status == StatusCode::PARTIAL_CONTENT {
@@ -184,7 +187,9 @@ async fn give(
         let exports = state.lake().exports();
         let reader = exports.read(&held.id, &file.name, Some(range.clone())).await?;
         body = match reader {
-            Some(reader) if reader.size == file.bytes => Body::from_stream(reader.bytes),
+            Some(reader) if reader.size == file.bytes => {
+                Body::from_stream(holding(permit, reader.bytes))
+            }
             _ => return Err(Problem::internal("reading a file of an export", &"it is not there")),
         };
     }
@@ -205,6 +210,17 @@ async fn give(
         headers.insert(REPR_DIGEST, repr_digest(&digest)?);
     }
     Ok(response)
+}
+
+/// The bytes of a file; the place among the downloads is free again when they are gone.
+fn holding(
+    permit: Permit,
+    bytes: impl Stream<Item = Result<Bytes, LakeError>>,
+) -> impl Stream<Item = Result<Bytes, LakeError>> {
+    bytes.map(move |bytes| {
+        let _held = &permit;
+        bytes
+    })
 }
 
 fn beyond(size: u64) -> Result<Response, Problem> {
@@ -298,12 +314,7 @@ async fn archive(
     check_ready(&held.id, &held.value)?;
     let mut body = Body::empty();
     if !asked.is_head {
-        let Some(permit) = state.jobs().archive_permit() else {
-            let detail = "enough archives are packed at the moment; come back later, or get the \
-                          files one by one";
-            let problem = Problem::new(StatusCode::TOO_MANY_REQUESTS, detail);
-            return Err(problem.retry_after(RETRY_ARCHIVE));
-        };
+        let permit = state.archives().take(&caller)?;
         let what = json!({ "file": "archive.zip", "files": held.value.files.len() });
         record(&state, &caller, &held, &asked, what).await?;
         body = archive::pack(&state, &held, permit);

@@ -12,10 +12,11 @@ use axum::body::Body;
 use bytes::Bytes;
 use futures::StreamExt;
 use tokio::runtime::Handle;
-use tokio::sync::{OwnedSemaphorePermit, mpsc};
+use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 use crate::jobs::{Job, MANIFEST};
+use crate::permits::Permit;
 use crate::state::AppState;
 
 /// Pieces on their way.
@@ -61,7 +62,7 @@ struct Pack {
 }
 
 /// The body that all files of a job are, and its manifest.
-pub(super) fn pack(state: &AppState, held: &Document<Job>, permit: OwnedSemaphorePermit) -> Body {
+pub(super) fn pack(state: &AppState, held: &Document<Job>, permit: Permit) -> Body {
     let (sender, receiver) = mpsc::channel(PIECES);
     let pack = Pack {
         state: state.clone(),
