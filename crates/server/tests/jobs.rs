@@ -12,7 +12,8 @@ use std::time::Duration;
 use auditlake_server::{ServerConfig, background};
 use axum::http::Method;
 use exporting::{
-    cancel, config, deeds, file, finished, make, running, sha256, signed_in, until, waiting,
+    cancel, config, deeds, file, finished, make, numbered, running, sha256, signed_in, until,
+    waiting,
 };
 use harness::{Server, event, event_with};
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
@@ -407,4 +408,14 @@ async fn whoever_follows_sees_every_change_to_the_end() {
     assert_eq!(seen.last().unwrap()["state"], "ready");
     assert_eq!(seen.last().unwrap()["rows"], 25);
     assert!(text.contains("event: export") || text.contains("event:export"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_job_means_is_known_to_every_server_that_may_run_it() {
+    let server = Server::with(config()).await;
+    server.take(&numbered(25)).await;
+    let sealed = || server.lake.snapshot().segments().iter().map(|one| one.rows).sum::<u64>();
+    assert_eq!(sealed(), 0);
+    make(&server, json!({ "filter": signed_in() })).await;
+    assert_eq!(sealed(), 25);
 }

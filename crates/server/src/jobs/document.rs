@@ -75,8 +75,8 @@ pub(crate) enum JobState {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Pin {
     pub(crate) recorded_before_us: i64,
-    /// The newest commit of the lake at that time: who knows only of older ones may not see
-    /// all of these events.
+    /// A commit from which on all of these events are in segments: who knows only of older
+    /// ones may not see all of them.
     pub(crate) commit: u64,
 }
 

@@ -53,7 +53,7 @@ pub(crate) async fn create_once(
     }
     check_room(state, caller).await?;
     // Pinned first: what is written down of the request does not belong to the export.
-    let job = new_job(state, caller, request.clone());
+    let job = new_job(state, caller, request.clone(), pin(state).await?);
     let filter = request.filter()?;
     let deed = Deed {
         r#type: "audit.export_requested",
@@ -77,18 +77,24 @@ pub(crate) async fn create_once(
     }
 }
 
-fn new_job(state: &AppState, caller: &Principal, request: JobRequest) -> Job {
-    let snapshot = state.lake().snapshot();
-    let recorded_before_us = match recorded_bound(&snapshot) {
+/// The events that the lake has now. They are moved into segments first: any server may run the
+/// job, and only the one that took an event knows it before that.
+async fn pin(state: &AppState) -> Result<Pin, Problem> {
+    let recorded_before_us = match recorded_bound(&state.lake().snapshot()) {
         // Nothing is there yet: what comes later does not belong to this export.
         i64::MAX => 0,
         bound => bound,
     };
+    state.in_time(state.lake().flush()).await??;
+    Ok(Pin { recorded_before_us, commit: state.lake().snapshot().manifest().version })
+}
+
+fn new_job(state: &AppState, caller: &Principal, request: JobRequest, pin: Pin) -> Job {
     Job {
         request,
         caller: caller.clone(),
         state: JobState::Queued,
-        pin: Pin { recorded_before_us, commit: snapshot.manifest().version },
+        pin,
         created_at_us: state.environment().clock.now_us(),
         started_at_us: None,
         finished_at_us: None,
