@@ -6,7 +6,7 @@ use anyhow::Context;
 use auditlake_model::env::Environment;
 use auditlake_server::{AppState, Keys};
 use tokio::net::TcpListener;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::output::{self, say};
 use crate::settings::Settings;
@@ -14,6 +14,8 @@ use crate::settings::Settings;
 pub(crate) async fn run(settings: &Settings) -> anyhow::Result<()> {
     let environment = Environment::system();
     let lake = Arc::new(super::open(settings).await?);
+    // Before anybody can know that the server is there: whoever sees it may stop it.
+    let asked_to_end = Asked::listening().context("listening for signals")?;
     let listener = TcpListener::bind(&settings.listen)
         .await
         .with_context(|| format!("listening on {}", settings.listen))?;
@@ -28,7 +30,7 @@ pub(crate) async fn run(settings: &Settings) -> anyhow::Result<()> {
     let scheme = if config.tls.is_some() { "https" } else { "http" };
     say!("auditlake listens on {scheme}://{listen}")?;
     let state = AppState::new(Arc::clone(&lake), engine, environment, keys, config);
-    auditlake_server::run(listener, state, asked_to_end()).await?;
+    auditlake_server::run(listener, state, asked_to_end.to_end()).await?;
     match Arc::try_unwrap(lake) {
         Ok(lake) => Ok(lake.close().await?),
         // Every task of the server has ended, so this cannot be; the WAL has it all anyway.
@@ -36,16 +38,26 @@ pub(crate) async fn run(settings: &Settings) -> anyhow::Result<()> {
     }
 }
 
-/// Resolves at SIGINT or SIGTERM.
-async fn asked_to_end() {
-    let (Ok(mut interrupt), Ok(mut terminate)) =
-        (signal(SignalKind::interrupt()), signal(SignalKind::terminate()))
-    else {
-        return std::future::pending().await;
-    };
-    tokio::select! {
-        _ = interrupt.recv() => {}
-        _ = terminate.recv() => {}
+/// SIGINT and SIGTERM, which end the process at once until somebody listens for them.
+struct Asked {
+    interrupt: Signal,
+    terminate: Signal,
+}
+
+impl Asked {
+    fn listening() -> std::io::Result<Self> {
+        Ok(Self {
+            interrupt: signal(SignalKind::interrupt())?,
+            terminate: signal(SignalKind::terminate())?,
+        })
     }
-    tracing::info!("ending: running requests are finished first");
+
+    /// Resolves at the first of them since.
+    async fn to_end(mut self) {
+        tokio::select! {
+            _ = self.interrupt.recv() => {}
+            _ = self.terminate.recv() => {}
+        }
+        tracing::info!("ending: running requests are finished first");
+    }
 }
