@@ -12,7 +12,7 @@ FORMATS = ["csv", "ndjson", "parquet"]
 # How far the peaks of a format may lie from their middle, whatever the size.
 SPREAD = 0.10
 # Generous: the lake, and what quickstart exports of it.
-DISK_BYTES_PER_EVENT = 2500
+DISK_BYTES_PER_EVENT = 1800
 
 
 def measure(given, processes):

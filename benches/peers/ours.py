@@ -36,7 +36,7 @@ class Cli:
         return self.bench.processes.run([self.bench.given.auditlake, *command])
 
     def export(self, task, format):
-        filter = self.bench.lake.parameters() if task == "filtered" else {}
+        filter = self.bench.lake.parameters(task)
         flags = [part for name, value in filter.items()
                  for part in ("--" + name.replace("_", "-"), value)]
         return ["export", "--lake", self.bench.lake.folder, "--format", format, *flags]
@@ -111,7 +111,7 @@ class Http:
 
     def run(self, task, out):
         format = out.suffix[1:]
-        filter = self.bench.lake.parameters() if task == "filtered" else {}
+        filter = self.bench.lake.parameters(task)
         path = "/v1/events/export?" + urlencode({"format": format} | filter)
         if task not in self.counted:
             # What goes to nowhere cannot be counted; so once, outside the clock, to a file.

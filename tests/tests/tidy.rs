@@ -44,11 +44,16 @@ const RULES: &[Rule] = &[
         never: &["tokio", "object_store", "datafusion", "axum", "anyhow"],
     },
     Rule { folder: "lake", may_use: &["model", "tlog"], never: &["datafusion", "axum", "anyhow"] },
-    Rule { folder: "query", may_use: &["model", "lake"], never: &["axum", "anyhow"] },
+    Rule { folder: "query", may_use: &["model", "tlog", "lake"], never: &["axum", "anyhow"] },
     Rule {
         folder: "export",
         may_use: &["model", "tlog"],
         never: &["tokio", "object_store", "datafusion", "axum", "anyhow"],
+    },
+    Rule {
+        folder: "verify",
+        may_use: &["model", "tlog", "export"],
+        never: &["tokio", "object_store", "datafusion", "axum", "anyhow", "reqwest"],
     },
     Rule {
         folder: "deliver",
@@ -62,7 +67,7 @@ const RULES: &[Rule] = &[
     },
     Rule {
         folder: "cli",
-        may_use: &["model", "tlog", "lake", "query", "export", "deliver", "server"],
+        may_use: &["model", "tlog", "lake", "query", "export", "verify", "deliver", "server"],
         never: &["axum"],
     },
     Rule { folder: "testkit", may_use: &["model"], never: &["datafusion", "axum", "anyhow"] },

@@ -1,7 +1,7 @@
 //! The project's own chores: `cargo xtask test` and `cargo xtask ci`.
 //!
 //! Every chore runs from the workspace root, whatever folder it was called in, and needs
-//! nothing but a Rust toolchain, a Python with `venv`, curl, jq and openssl.
+//! nothing but a Rust toolchain, a Python with `venv`, curl, jq, openssl and Chromium.
 
 mod lint;
 mod python;

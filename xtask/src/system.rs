@@ -5,9 +5,9 @@ use anyhow::{Result, bail};
 
 use crate::shell::{Workspace, run, works};
 
-/// What the documented commands of the API are run with, and what makes certificates. Each is
-/// also the name of its Debian package.
-const PROGRAMS: [&str; 3] = ["curl", "jq", "openssl"];
+/// What the documented commands of the API are run with, what makes certificates, and the browser
+/// that the page of evidence bundles is driven in. Each is also the name of its Debian package.
+const PROGRAMS: [&str; 4] = ["curl", "jq", "openssl", "chromium"];
 
 /// Makes sure that every program is there.
 pub(crate) fn prepare(workspace: &Workspace) -> Result<()> {

@@ -1,15 +1,20 @@
 //! The command line. A flag wins over the environment, which wins over `auditlake.toml`.
 
 mod keys;
+mod log;
 mod serving;
+mod verify;
 
 use std::path::PathBuf;
 
 use auditlake_export::{Compression, Format};
+use auditlake_model::claim::Claim;
 use auditlake_query::Order;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 pub(crate) use keys::{CreateKeyArgs, KeysCommand, ListKeysArgs, RevokeKeyArgs};
+pub(crate) use log::{CheckpointArgs, LogCommand, LogKeysArgs, RotateKeyArgs};
 pub(crate) use serving::ServeArgs;
+pub(crate) use verify::VerifyArgs;
 
 /// A self-hosted audit-log lake and export engine.
 #[derive(Debug, Parser)]
@@ -21,6 +26,12 @@ pub(crate) struct Arguments {
     /// The folder of the write-ahead log (default: wal/ in the lake's folder)
     #[arg(long, global = true, env = "AUDITLAKE_WAL_DIR", value_name = "DIR")]
     pub(crate) wal_dir: Option<PathBuf>,
+    /// The folder of the key that signs checkpoints (default: keys/ in the lake's folder)
+    #[arg(long, global = true, env = "AUDITLAKE_KEY_DIR", value_name = "DIR")]
+    pub(crate) key_dir: Option<PathBuf>,
+    /// The name under which a new lake signs checkpoints (default: auditlake/ and an id)
+    #[arg(long, global = true, env = "AUDITLAKE_LOG_ORIGIN", value_name = "NAME")]
+    pub(crate) log_origin: Option<String>,
     /// Where the server listens (default 127.0.0.1:7400)
     #[arg(long, global = true, env = "AUDITLAKE_LISTEN", value_name = "HOST:PORT")]
     pub(crate) listen: Option<String>,
@@ -44,6 +55,11 @@ pub(crate) enum Command {
     Import(ImportArgs),
     /// Export events to a file or standard output
     Export(Box<ExportArgs>),
+    /// Check an export, an evidence bundle or a whole lake, offline; ends with 3 if it is not good
+    Verify(VerifyArgs),
+    /// Show checkpoints and public keys of the tenants' logs, and rotate the signing key
+    #[command(subcommand)]
+    Log(LogCommand),
     /// Ask a question in SQL over the table `events`; without one, ask several
     Sql(SqlArgs),
     /// Show what the lake holds
@@ -106,6 +122,11 @@ pub(crate) struct ExportArgs {
     /// At most so many events
     #[arg(long)]
     pub(crate) limit: Option<usize>,
+    /// Prove what is exported: `inclusion` (every event is authentic) or `complete` (and none is
+    /// missing); FILE.proof.json comes beside the file, a FILE that ends in .zip is an evidence
+    /// bundle with everything an auditor needs
+    #[arg(long, value_name = "CLAIM", requires = "output", conflicts_with = "columns")]
+    pub(crate) proof: Option<Claim>,
     /// Whether CSV cells that a spreadsheet would run as formulas get a ' in front
     #[arg(long, default_value_t = true, action = clap::ArgAction::Set)]
     pub(crate) csv_safe: bool,
@@ -135,6 +156,12 @@ pub(crate) struct FilterArgs {
     /// Recorded before this time
     #[arg(long)]
     recorded_to: Option<String>,
+    /// From this position of the tenant's log on
+    #[arg(long, value_name = "SEQ")]
+    seq_from: Option<String>,
+    /// Before this position of the tenant's log
+    #[arg(long, value_name = "SEQ")]
+    seq_to: Option<String>,
     #[arg(long)]
     tenant_id: Vec<String>,
     #[arg(long)]
@@ -186,6 +213,8 @@ impl FilterArgs {
             ("to", &self.to),
             ("recorded_from", &self.recorded_from),
             ("recorded_to", &self.recorded_to),
+            ("seq_from", &self.seq_from),
+            ("seq_to", &self.seq_to),
         ];
         let terms = [
             ("tenant_id", &self.tenant_id),

@@ -11,12 +11,15 @@ use std::process::ExitCode;
 
 use args::{Arguments, Command};
 use clap::Parser;
+use commands::verify::Verified;
 use tracing_subscriber::EnvFilter;
 
 /// Done.
 const DONE: u8 = 0;
 /// Failed.
 const FAILED: u8 = 1;
+/// What was to be verified is not good.
+const NOT_GOOD: u8 = 3;
 
 fn main() -> ExitCode {
     // clap itself exits with 2 on wrong usage.
@@ -31,7 +34,7 @@ fn main() -> ExitCode {
         tracing::warn!("a TLS provider was installed already");
     }
     match run(arguments) {
-        Ok(()) => ExitCode::from(DONE),
+        Ok(code) => ExitCode::from(code),
         // Whoever reads our output has enough (`auditlake sql … | head`).
         Err(error) if is_broken_pipe(&error) => ExitCode::from(DONE),
         Err(error) => {
@@ -48,22 +51,33 @@ fn is_broken_pipe(error: &anyhow::Error) -> bool {
         .is_some_and(|io| io.kind() == std::io::ErrorKind::BrokenPipe)
 }
 
-fn run(arguments: Arguments) -> anyhow::Result<()> {
+/// Runs the command; answers with which code the process is to end.
+fn run(arguments: Arguments) -> anyhow::Result<u8> {
     let settings = settings::Settings::load(&arguments)?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-    let outcome = runtime.block_on(async {
-        match arguments.command {
-            Command::Quickstart(args) => commands::quickstart::run(&settings, &args).await,
-            Command::Serve(_) => commands::serve::run(&settings).await,
-            Command::Keys(command) => commands::keys::run(&settings, &command).await,
-            Command::Import(args) => commands::import::run(&settings, &args).await,
-            Command::Export(args) => commands::export::run(&settings, &args).await,
-            Command::Sql(args) => commands::sql::run(&settings, &args).await,
-            Command::Status(args) => commands::status::run(&settings, &args).await,
-            Command::Compact(args) => commands::compact::run(&settings, &args).await,
-        }
-    });
+    let outcome = runtime.block_on(obey(&settings, arguments.command));
     // After a failure somebody may still wait for standard input, and need not be waited for.
     runtime.shutdown_background();
     outcome
+}
+
+async fn obey(settings: &settings::Settings, command: Command) -> anyhow::Result<u8> {
+    let done = match command {
+        Command::Quickstart(args) => commands::quickstart::run(settings, &args).await,
+        Command::Serve(_) => commands::serve::run(settings).await,
+        Command::Keys(command) => commands::keys::run(settings, &command).await,
+        Command::Import(args) => commands::import::run(settings, &args).await,
+        Command::Export(args) => commands::export::run(settings, &args).await,
+        Command::Verify(args) => {
+            return Ok(match commands::verify::run(settings, &args).await? {
+                Verified::Good => DONE,
+                Verified::NotGood => NOT_GOOD,
+            });
+        }
+        Command::Log(command) => commands::log::run(settings, &command).await,
+        Command::Sql(args) => commands::sql::run(settings, &args).await,
+        Command::Status(args) => commands::status::run(settings, &args).await,
+        Command::Compact(args) => commands::compact::run(settings, &args).await,
+    };
+    done.map(|()| DONE)
 }

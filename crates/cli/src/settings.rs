@@ -11,7 +11,7 @@ use auditlake_lake::{LakeConfig, Root};
 use auditlake_query::{Engine, EngineConfig};
 use auditlake_server::ServerConfig;
 use serde::Deserialize;
-use serving::{Oidc, Serving};
+use serving::{Oidc, Serving, WitnessTable};
 
 use crate::args::{Arguments, Command, ServeArgs};
 
@@ -21,6 +21,8 @@ pub(crate) struct Settings {
     pub(crate) lake: String,
     pub(crate) wal_dir: Option<PathBuf>,
     pub(crate) listen: String,
+    key_dir: Option<PathBuf>,
+    log_origin: Option<String>,
     engine: EngineConfig,
     serving: Serving,
     tuning: Tuning,
@@ -44,6 +46,8 @@ struct Tuning {
 struct File {
     lake: Option<String>,
     wal_dir: Option<PathBuf>,
+    key_dir: Option<PathBuf>,
+    log_origin: Option<String>,
     listen: Option<String>,
     query_memory_mib: Option<usize>,
     query_spill_gib: Option<u64>,
@@ -59,6 +63,8 @@ struct File {
     /// In days.
     export_retention: Option<u64>,
     oidc: Option<Oidc>,
+    #[serde(default)]
+    witness: Vec<WitnessTable>,
     #[serde(default)]
     tuning: Tuning,
 }
@@ -84,6 +90,8 @@ impl Settings {
         Ok(Self {
             lake: lake.unwrap_or_else(|| "auditlake-data".to_owned()),
             wal_dir: arguments.wal_dir.clone().or(file.wal_dir),
+            key_dir: arguments.key_dir.clone().or(file.key_dir),
+            log_origin: arguments.log_origin.clone().or(file.log_origin),
             listen: listen.unwrap_or_else(|| "127.0.0.1:7400".to_owned()),
             engine,
             serving,
@@ -93,15 +101,24 @@ impl Settings {
 
     /// How to open the lake; `create` makes its folder.
     pub(crate) fn lake_config(&self, create: bool) -> anyhow::Result<LakeConfig> {
+        self.lake_config_at(&self.lake, create)
+    }
+
+    /// How to open a lake that lies somewhere else than the settings say.
+    pub(crate) fn lake_config_at(&self, lake: &str, create: bool) -> anyhow::Result<LakeConfig> {
         // Credentials and endpoints are named as every S3 tool names them (AWS_…).
         let options = std::env::vars().map(|(name, value)| (name.to_lowercase(), value));
         let options = options.filter(|(name, _)| {
             ["aws_", "google_", "azure_"].iter().any(|prefix| name.starts_with(prefix))
         });
-        let mut config = LakeConfig::new(Root::open(&self.lake, create, options)?);
+        let mut config = LakeConfig::new(Root::open(lake, create, options)?);
         if let Some(wal_dir) = &self.wal_dir {
             config.wal_dir.clone_from(wal_dir);
         }
+        if let Some(key_dir) = &self.key_dir {
+            config.key_dir.clone_from(key_dir);
+        }
+        config.origin.clone_from(&self.log_origin);
         let tuning = &self.tuning;
         if let Some(ms) = tuning.flush_interval_ms {
             config.flush_interval = Duration::from_millis(ms);

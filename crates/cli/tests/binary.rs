@@ -21,7 +21,18 @@ fn names_every_command() {
     let output = run("--help");
     assert!(output.status.success());
     let help = String::from_utf8_lossy(&output.stdout);
-    for command in ["quickstart", "serve", "keys", "import", "export", "sql", "status", "compact"] {
+    for command in [
+        "quickstart",
+        "serve",
+        "keys",
+        "import",
+        "export",
+        "verify",
+        "log",
+        "sql",
+        "status",
+        "compact",
+    ] {
         let is_named = help.lines().any(|line| line.trim_start().starts_with(command));
         assert!(is_named, "{command} is not in the help: {help}");
     }

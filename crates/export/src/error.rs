@@ -34,4 +34,7 @@ pub enum ExportError {
     /// A call failed before this one. Ending the file now would make it look complete.
     #[error("an earlier batch was not written, the file is incomplete")]
     Incomplete,
+    /// A proof cannot be read: it is damaged, or of a version that came later.
+    #[error("proof: {0}")]
+    Proof(String),
 }

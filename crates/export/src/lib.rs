@@ -3,7 +3,8 @@
 //! turn batches into text wherever the caller lets them, an encoder puts it behind each other.
 //! An export needs the memory of one batch (of one row group for Parquet), however many
 //! batches follow. A [`Shape`] gives events other names; an [`Archive`] puts files into one,
-//! and a [`manifest`] tells what files an export has.
+//! and a [`manifest`] tells what files an export has. A [`proof`] lets others check it against
+//! the signed tenant logs, and a [`bundle`] is what they get to do so.
 //!
 //! ```
 //! # use auditlake_export::{Encoder, ExportError, Format, Options};
@@ -19,6 +20,7 @@
 //! ```
 
 mod archive;
+pub mod bundle;
 mod compress;
 mod csv;
 mod digested;
@@ -27,6 +29,7 @@ mod error;
 pub mod manifest;
 mod options;
 mod parquet_file;
+pub mod proof;
 mod renderer;
 mod row;
 mod shape;

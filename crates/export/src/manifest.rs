@@ -48,6 +48,21 @@ pub struct Manifest {
     pub copied_bytes: u64,
     /// The files in their order.
     pub files: Vec<ManifestFile>,
+    /// What is claimed of the files and proved by a file beside them; none without a proof.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub proof: Option<ManifestProof>,
+}
+
+/// That the export can be checked against the tenant logs. The proof itself is a file of its
+/// own, because it can be large.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ManifestProof {
+    /// What is claimed: `inclusion` or `complete`.
+    pub claim: String,
+    /// The claim in words.
+    pub statement: String,
+    /// The file that holds the proof.
+    pub file: String,
 }
 
 /// Who asked for an export.

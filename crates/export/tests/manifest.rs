@@ -5,7 +5,8 @@
 mod batches;
 
 use auditlake_export::manifest::{
-    Edge, FilterValue, MANIFEST_VERSION, Manifest, ManifestFile, Requester, SnapshotPoint,
+    Edge, FilterValue, MANIFEST_VERSION, Manifest, ManifestFile, ManifestProof, Requester,
+    SnapshotPoint,
 };
 use auditlake_export::{Compression, Digested, Encoder, Format, Sink};
 use batches::{encode, events, options};
@@ -88,12 +89,20 @@ fn manifest() -> Manifest {
         bytes: 40,
         copied_bytes: 0,
         files: vec![file, empty],
+        proof: None,
     }
+}
+
+fn proved() -> Manifest {
+    let text = str::to_owned;
+    let (claim, statement, file) = (text("complete"), text("All of it."), text("proof.json"));
+    Manifest { proof: Some(ManifestProof { claim, statement, file }), ..manifest() }
 }
 
 #[test]
 fn a_manifest_is_read_as_it_was_written() {
-    for manifest in [manifest(), Manifest { csv_safe: None, files: vec![], ..manifest() }] {
+    let bare = Manifest { csv_safe: None, files: vec![], ..manifest() };
+    for manifest in [manifest(), bare, proved()] {
         let text = serde_json::to_string(&manifest).unwrap();
         assert_eq!(serde_json::from_str::<Manifest>(&text).unwrap(), manifest);
     }
@@ -122,9 +131,17 @@ fn members_have_one_order() {
 }
 
 #[test]
+fn a_proof_stands_at_the_end() {
+    let plain = serde_json::to_string(&manifest()).unwrap();
+    let proof = r#""proof":{"claim":"complete","statement":"All of it.","file":"proof.json"}}"#;
+    let wanted = format!("{},{proof}", plain.strip_suffix('}').unwrap());
+    assert_eq!(serde_json::to_string(&proved()).unwrap(), wanted);
+}
+
+#[test]
 fn members_of_later_versions_are_passed_over() {
     let mut value = serde_json::to_value(manifest()).unwrap();
     value["signature"] = "later".into();
-    value["files"][0]["proof"] = "later".into();
+    value["files"][0]["signature"] = "later".into();
     assert_eq!(serde_json::from_value::<Manifest>(value).unwrap(), manifest());
 }

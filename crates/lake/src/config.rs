@@ -16,6 +16,12 @@ pub struct LakeConfig {
     pub root: Root,
     /// The folder of this writer's write-ahead log.
     pub wal_dir: PathBuf,
+    /// The folder of the key that signs the tenants' logs. It is the one secret of a lake: keep
+    /// it out of backups that others may read.
+    pub key_dir: PathBuf,
+    /// What the lake is called in the checkpoints of its logs, once and for all; made up when
+    /// a lake is made without one.
+    pub origin: Option<String>,
     /// Hot events are flushed to segments when they take this many bytes of lines.
     pub flush_bytes: usize,
     /// Hot events are flushed at the latest after this long.
@@ -38,15 +44,22 @@ impl LakeConfig {
     /// The defaults for a lake at this root.
     #[must_use]
     pub fn new(root: Root) -> Self {
-        let wal_dir = match root.folder() {
-            Some(folder) => folder.join("wal"),
-            // One folder for each lake: a WAL holds events of one lake only.
-            None => PathBuf::from("auditlake-wal")
-                .join(root.location().replace(|char: char| !char.is_ascii_alphanumeric(), "-")),
+        let (wal_dir, key_dir) = match root.folder() {
+            Some(folder) => (folder.join("wal"), folder.join("keys")),
+            // One folder for each lake: a WAL holds events of one lake only, and a key is for
+            // the logs of one lake.
+            None => {
+                let location = root.location();
+                let name = location.replace(|char: char| !char.is_ascii_alphanumeric(), "-");
+                let of = |folder: &str| PathBuf::from(folder).join(&name);
+                (of("auditlake-wal"), of("auditlake-keys"))
+            }
         };
         Self {
             root,
             wal_dir,
+            key_dir,
+            origin: None,
             flush_bytes: 64 << 20,
             flush_interval: Duration::from_secs(60),
             max_hot_bytes: 256 << 20,

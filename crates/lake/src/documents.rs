@@ -14,6 +14,7 @@ use serde::de::DeserializeOwned;
 
 use crate::error::LakeError;
 use crate::paths;
+use crate::retry::Retry;
 
 /// The documents of a lake.
 #[derive(Clone, Debug)]
@@ -151,6 +152,46 @@ impl Documents {
             documents.extend(found);
         }
         Ok(documents)
+    }
+
+    /// A document that never changes, and the version that a new one would have. The first of
+    /// its versions that is whole counts, for everybody and for ever: a write that was torn
+    /// leaves one that is not.
+    pub(crate) async fn made_once<T: DeserializeOwned>(
+        &self,
+        kind: &str,
+        id: &str,
+    ) -> Result<(Option<T>, u64), LakeError> {
+        let mut versions = self.versions(kind, id).await?;
+        versions.sort_unstable();
+        let next = versions.last().map_or(1, |newest| newest + 1);
+        for version in versions {
+            match self.read(kind, id, version).await {
+                Ok(Some(found)) => return Ok((Some(found.value), next)),
+                Ok(None) | Err(LakeError::Damaged { .. }) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok((None, next))
+    }
+
+    /// Makes a document that never changes, unless it is there; answers what it says.
+    pub(crate) async fn make_once<T: Serialize + DeserializeOwned>(
+        &self,
+        kind: &str,
+        id: &str,
+        value: &T,
+        mut retry: Retry,
+    ) -> Result<T, LakeError> {
+        loop {
+            let (found, next) = self.made_once(kind, id).await?;
+            if let Some(found) = found {
+                return Ok(found);
+            }
+            if let Err(error) = self.put(kind, id, next, value).await {
+                retry.after("writing a document", error).await?;
+            }
+        }
     }
 
     /// One version; none if it is not there.

@@ -149,6 +149,8 @@ fn create_folders(root: &FsPath, folder: &FsPath) -> std::io::Result<()> {
 /// Makes a name durable: a file's entry lives in its folder.
 pub(crate) fn sync_parent(path: &FsPath) -> std::io::Result<()> {
     match path.parent() {
+        // A name alone stands in the folder that the process is in.
+        Some(parent) if parent.as_os_str().is_empty() => File::open(".")?.sync_all(),
         Some(parent) => File::open(parent)?.sync_all(),
         None => Ok(()),
     }

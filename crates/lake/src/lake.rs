@@ -16,6 +16,7 @@ use crate::documents::Documents;
 use crate::durable::DurableStore;
 use crate::error::LakeError;
 use crate::exports::ExportFiles;
+use crate::log::{LogKey, Logs};
 use crate::maintenance::{Compacted, Compactor, Maintenance};
 use crate::manifest::{Commit, CommitKind, Loaded, Manifest, ManifestLog};
 use crate::recovery::{Recovered, check_covered, replay};
@@ -41,6 +42,7 @@ pub struct Lake {
     commands: mpsc::Sender<Command>,
     maintenance: Arc<Mutex<Maintenance>>,
     documents: Documents,
+    logs: Logs,
     compactor: Arc<Mutex<Compactor>>,
     tending: Tending,
     writer: SyncMutex<Option<JoinHandle<()>>>,
@@ -50,11 +52,15 @@ pub struct Lake {
 
 impl Lake {
     /// Opens a lake, making it when there is none, and takes it over from any earlier writer.
+    /// A lake that has no signing key is given one.
     pub async fn open(config: LakeConfig, environment: Environment) -> Result<Self, LakeError> {
         let folder = WalFolder::lock(&config.wal_dir, &environment)?;
         if let Some(root) = config.root.folder() {
             DurableStore::sweep_staged(root).map_err(LakeError::io(root))?;
         }
+        let documents = Documents::new(Arc::clone(config.store()));
+        // Before anybody is overtaken: a key that is refused leaves the lake as it was.
+        let key = Arc::new(LogKey::open(&config, &environment, &documents).await?);
         let log = ManifestLog::new(Arc::clone(config.store()), config.retry());
         let opened = loop {
             match take_over(&config, &environment, &folder, &log).await {
@@ -82,7 +88,7 @@ impl Lake {
             .name("lake-writer".to_owned())
             .spawn(move || writer.run(receiver))
             .map_err(LakeError::io(&config.wal_dir))?;
-        let documents = Documents::new(Arc::clone(config.store()));
+        let logs = Logs::new(config.store());
         let (pace, writer_id) = (Pace::of(&config), folder.writer_id().to_owned());
         let ulids = environment.clone();
         let maintenance = Arc::new(Mutex::new(Maintenance {
@@ -90,6 +96,7 @@ impl Lake {
             environment,
             shared: Arc::clone(&shared),
             log,
+            key,
             writer_id,
             epoch,
             commands: commands.clone(),
@@ -108,6 +115,7 @@ impl Lake {
             commands,
             maintenance,
             documents,
+            logs,
             compactor,
             tending,
             writer,
@@ -167,6 +175,12 @@ impl Lake {
     #[must_use]
     pub fn documents(&self) -> &Documents {
         &self.documents
+    }
+
+    /// The tenants' logs as others may check them.
+    #[must_use]
+    pub fn log(&self) -> Logs {
+        self.logs.clone()
     }
 
     /// What export jobs left.

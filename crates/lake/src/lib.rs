@@ -14,6 +14,7 @@ mod failpoint;
 mod hex;
 mod hot;
 mod lake;
+mod log;
 mod maintenance;
 mod manifest;
 mod paths;
@@ -26,6 +27,7 @@ mod sequencer;
 mod shared;
 mod snapshot;
 mod tending;
+mod verification;
 mod wal;
 mod writer;
 
@@ -36,10 +38,15 @@ pub use error::LakeError;
 pub use exports::{ExportFiles, ExportReader, ExportWriter};
 pub use hot::HotBatch;
 pub use lake::Lake;
+pub use log::{LogKeys, Logs, TenantLog, rotate_key};
 pub use maintenance::Compacted;
 pub use manifest::{Commit, CommitKind, Manifest, Removed, TenantHead};
 pub use reader::LakeReader;
 pub use root::Root;
 pub use segment::{Bounds, Segment, Span};
 pub use snapshot::Snapshot;
+pub use verification::{
+    LakeChecks, LakeFinding, LakeFindingKind, LakeReport, Progress, Since, TenantReport,
+    VerifiedLog, VerifiedTo, verify_lake,
+};
 pub use writer::Receipt;

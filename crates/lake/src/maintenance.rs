@@ -15,6 +15,7 @@ use tokio::sync::mpsc;
 
 use crate::config::LakeConfig;
 use crate::error::LakeError;
+use crate::log::LogKey;
 use crate::manifest::{Commit, CommitKind, Manifest, ManifestLog};
 use crate::retry::Retry;
 use crate::shared::Shared;
@@ -46,6 +47,8 @@ pub(crate) struct Maintenance {
     pub(crate) environment: Environment,
     pub(crate) shared: Arc<Shared>,
     pub(crate) log: ManifestLog,
+    /// Signs the head of every log that grows.
+    pub(crate) key: Arc<LogKey>,
     pub(crate) writer_id: String,
     pub(crate) epoch: u64,
     pub(crate) commands: mpsc::Sender<Command>,

@@ -6,6 +6,7 @@ use crate::config::LakeConfig;
 use crate::documents::Documents;
 use crate::error::LakeError;
 use crate::hot::HotBatch;
+use crate::log::Logs;
 use crate::manifest::{Loaded, Manifest, ManifestLog};
 use crate::recovery::{check_covered, replay};
 use crate::snapshot::Snapshot;
@@ -15,12 +16,14 @@ use crate::wal::{check_belongs_to, read_writer_id};
 #[derive(Clone, Debug)]
 pub struct LakeReader {
     config: LakeConfig,
+    logs: Logs,
 }
 
 impl LakeReader {
     /// Opens a lake that exists.
     pub async fn open(config: LakeConfig) -> Result<Self, LakeError> {
-        let reader = Self { config };
+        let logs = Logs::new(config.store());
+        let reader = Self { config, logs };
         if reader.load().await?.manifest.version == 0 {
             let location = reader.config.root.location();
             return Err(LakeError::Invalid(format!("there is no lake at {location}")));
@@ -33,6 +36,12 @@ impl LakeReader {
     #[must_use]
     pub fn documents(&self) -> Documents {
         Documents::new(Arc::clone(self.config.store()))
+    }
+
+    /// The tenants' logs as others may check them.
+    #[must_use]
+    pub fn log(&self) -> Logs {
+        self.logs.clone()
     }
 
     async fn load(&self) -> Result<Loaded, LakeError> {

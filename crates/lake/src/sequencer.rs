@@ -6,7 +6,8 @@ use arrow::array::{Array, AsArray, RecordBatch, TimestampMicrosecondArray, UInt6
 use arrow::datatypes::{Int32Type, TimestampMicrosecondType, UInt64Type};
 use auditlake_model::Draft;
 use auditlake_model::columns::at;
-use auditlake_tlog::{CompactRange, leaf_hash};
+use auditlake_tlog::tile::HEIGHT;
+use auditlake_tlog::{CompactRange, Hash, leaf_hash};
 
 use crate::error::LakeError;
 use crate::manifest::TenantHead;
@@ -29,6 +30,9 @@ struct Head {
     /// The next `seq`; ahead of the tree's size between placing and hashing.
     next_seq: u64,
     recorded_at_us: i64,
+    /// The hashes of the blocks of 256 events that were completed since
+    /// [`Sequencer::take_grown`].
+    blocks: Vec<Hash>,
 }
 
 impl Sequencer {
@@ -50,7 +54,8 @@ impl Sequencer {
 
     fn add(&mut self, tenant: &str, range: CompactRange, recorded_at_us: i64) -> usize {
         let next_seq = range.size();
-        self.heads.push(Head { tenant: tenant.to_owned(), range, next_seq, recorded_at_us });
+        let (tenant_id, blocks) = (tenant.to_owned(), Vec::new());
+        self.heads.push(Head { tenant: tenant_id, range, next_seq, recorded_at_us, blocks });
         self.by_name.insert(tenant.to_owned(), self.heads.len() - 1);
         self.heads.len() - 1
     }
@@ -128,7 +133,12 @@ impl Sequencer {
         for (row, end) in ends.iter().enumerate() {
             let index = heads[keys[row] as usize];
             let head = &mut self.heads[index];
-            head.range.append(leaf_hash(&lines[start..end - 1]));
+            let blocks = &mut head.blocks;
+            head.range.append_noting(leaf_hash(&lines[start..end - 1]), |node, hash| {
+                if node.level == HEIGHT {
+                    blocks.push(hash);
+                }
+            });
             head.next_seq = head.next_seq.max(seqs[row] + 1);
             head.recorded_at_us = head.recorded_at_us.max(recorded.value(row));
             self.newest_us = self.newest_us.max(Some(recorded.value(row)));
@@ -140,9 +150,13 @@ impl Sequencer {
     /// The heads of the logs that grew since this was last called.
     pub(crate) fn take_grown(&mut self) -> BTreeMap<String, TenantHead> {
         let grown = std::mem::take(&mut self.grown);
-        let heads = grown.into_iter().map(|index| &self.heads[index]);
+        let mut heads = BTreeMap::new();
+        for index in grown {
+            let head = &mut self.heads[index];
+            let blocks = std::mem::take(&mut head.blocks);
+            let grown = TenantHead::of(&head.range, head.recorded_at_us, blocks);
+            heads.insert(head.tenant.clone(), grown);
+        }
         heads
-            .map(|head| (head.tenant.clone(), TenantHead::of(&head.range, head.recorded_at_us)))
-            .collect()
     }
 }

@@ -14,6 +14,8 @@ pub struct Filter {
     pub occurred: Range,
     /// When the lake took them.
     pub recorded: Range,
+    /// Where they stand in their tenant's log.
+    pub seq: SeqRange,
     /// What their columns say; all terms must hold.
     pub terms: Vec<Term>,
     /// Lists of texts; one of each list must stand somewhere in type, actor, target, reason or
@@ -31,6 +33,15 @@ pub struct Range {
     pub from_us: Option<i64>,
     /// The first instant after it.
     pub to_us: Option<i64>,
+}
+
+/// A range of positions in a log; the start belongs to it, the end does not.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct SeqRange {
+    /// The first position.
+    pub from: Option<u64>,
+    /// The first position behind it.
+    pub to: Option<u64>,
 }
 
 /// A condition on one column: one of `any` (when there are any), and none of `none`.
@@ -76,8 +87,8 @@ pub const TERMS: [(&str, &str); 17] = [
     ("request_id", "context_request_id"),
 ];
 
-/// The parameters that bound time.
-pub const RANGES: [&str; 4] = ["from", "to", "recorded_from", "recorded_to"];
+/// The parameters that bound time or positions; each is given once at most.
+pub const RANGES: [&str; 6] = ["from", "to", "recorded_from", "recorded_to", "seq_from", "seq_to"];
 
 /// The parameters that look into several columns: a text, and an SQL expression.
 pub const TEXTS: [&str; 2] = ["q", "where"];
@@ -107,6 +118,8 @@ impl Filter {
             "to" => self.occurred.to_us = Some(instant(name, value)?),
             "recorded_from" => self.recorded.from_us = Some(instant(name, value)?),
             "recorded_to" => self.recorded.to_us = Some(instant(name, value)?),
+            "seq_from" => self.seq.from = Some(position(name, value)?),
+            "seq_to" => self.seq.to = Some(position(name, value)?),
             "q" | "where" if value.trim().is_empty() => {
                 return Err(refuse(name, "must not be empty"));
             }
@@ -126,10 +139,9 @@ impl Filter {
             "where" => self.conditions.push(value.to_owned()),
             _ => self.add_term(name, value)?,
         }
-        for range in [self.occurred, self.recorded] {
-            if matches!((range.from_us, range.to_us), (Some(from), Some(to)) if from > to) {
-                return Err(refuse(name, "the range ends before it begins"));
-            }
+        let of_time = [self.occurred, self.recorded];
+        if of_time.into_iter().any(Range::is_backwards) || self.seq.is_backwards() {
+            return Err(refuse(name, "the range ends before it begins"));
         }
         Ok(())
     }
@@ -176,6 +188,7 @@ impl Filter {
     pub fn and(mut self, other: Self) -> Self {
         self.occurred = self.occurred.and(other.occurred);
         self.recorded = self.recorded.and(other.recorded);
+        self.seq = self.seq.and(other.seq);
         self.terms.extend(other.terms);
         self.contains.extend(other.contains);
         self.conditions.extend(other.conditions);
@@ -196,9 +209,28 @@ impl Filter {
 impl Range {
     /// What lies in both.
     fn and(self, other: Self) -> Self {
-        let earlier = |one: Option<i64>, two: Option<i64>| one.into_iter().chain(two).min();
-        Self { from_us: self.from_us.max(other.from_us), to_us: earlier(self.to_us, other.to_us) }
+        Self { from_us: self.from_us.max(other.from_us), to_us: first(self.to_us, other.to_us) }
     }
+
+    fn is_backwards(self) -> bool {
+        matches!((self.from_us, self.to_us), (Some(from), Some(to)) if from > to)
+    }
+}
+
+impl SeqRange {
+    /// What lies in both.
+    fn and(self, other: Self) -> Self {
+        Self { from: self.from.max(other.from), to: first(self.to, other.to) }
+    }
+
+    fn is_backwards(self) -> bool {
+        matches!((self.from, self.to), (Some(from), Some(to)) if from > to)
+    }
+}
+
+/// The lesser of two ends, of which none lies behind all others.
+fn first<T: Ord>(one: Option<T>, two: Option<T>) -> Option<T> {
+    one.into_iter().chain(two).min()
 }
 
 impl Match {
@@ -268,6 +300,15 @@ fn instant(name: &str, value: &str) -> Result<i64, ModelError> {
     })
 }
 
+/// Reads a position in a log.
+fn position(name: &str, value: &str) -> Result<u64, ModelError> {
+    let digits = Some(value).filter(|value| value.bytes().all(|byte| byte.is_ascii_digit()));
+    digits.and_then(|digits| digits.parse().ok()).ok_or_else(|| {
+        let most = u64::MAX;
+        refuse(name, &format!("{value:?} is no position in a log; give a number from 0 to {most}"))
+    })
+}
+
 fn refuse(name: &str, reason: &str) -> ModelError {
     ModelError::Filter { name: name.to_owned(), reason: reason.to_owned() }
 }
@@ -284,6 +325,8 @@ impl std::fmt::Display for Filter {
                 parts.push(format!("{name} < {}", crate::time::format_rfc3339(to)));
             }
         }
+        parts.extend(self.seq.from.map(|from| format!("seq >= {from}")));
+        parts.extend(self.seq.to.map(|to| format!("seq < {to}")));
         for term in &self.terms {
             let name = COLUMNS[term.column].name;
             for (word, matches) in [("in", &term.any), ("not in", &term.none)] {
@@ -332,6 +375,29 @@ mod tests {
              occurred_at < 2026-03-03T00:00:00.000000Z and type in (a, b) and type in (b) and \
              contains \"x\" or \"y\" and contains \"z\""
         );
+    }
+
+    #[test]
+    fn positions_bound_a_log() {
+        let one = filter(&[("seq_from", "5"), ("seq_to", "18446744073709551615")]).unwrap();
+        assert_eq!(one.to_string(), "seq >= 5 and seq < 18446744073709551615");
+        let two = filter(&[("seq_from", "0"), ("seq_to", "9"), ("type", "a")]).unwrap();
+        let both = one.clone().and(two.clone());
+        assert_eq!(both.to_string(), "seq >= 5 and seq < 9 and type in (a)");
+        assert_eq!(two.and(one).seq, SeqRange { from: Some(5), to: Some(9) });
+        assert_eq!(filter(&[("seq_from", "7"), ("seq_to", "7")]).unwrap().seq.to, Some(7));
+        for name in ["seq_from", "seq_to"] {
+            assert!(Filter::knows(name));
+            for value in ["", "-1", "+1", "1.0", "0x1", " 1", "18446744073709551616"] {
+                let error = filter(&[(name, value)]).unwrap_err().to_string();
+                assert!(error.contains(&format!("parameter {name}: {value:?} is no")), "{error}");
+                assert!(error.contains("from 0 to 18446744073709551615"), "{error}");
+            }
+        }
+        for pairs in [[("seq_from", "8"), ("seq_to", "7")], [("seq_to", "7"), ("seq_from", "8")]] {
+            let error = filter(&pairs).unwrap_err().to_string();
+            assert!(error.contains("ends before it begins"), "{error}");
+        }
     }
 
     #[test]

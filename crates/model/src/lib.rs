@@ -1,6 +1,7 @@
 //! What an audit event is: its columns, its JSON form, its canonical line, and the values
 //! that select events. Pure: no network, no files, no database.
 
+pub mod claim;
 pub mod columns;
 pub mod dictionary;
 pub mod digits;

@@ -1,6 +1,6 @@
-//! Questions to the lake, answered by DataFusion: ordered scans for lists and exports, counts,
-//! read-only SQL, and the SQL of import shapes. Each question is asked on behalf of a scope, and
-//! no event outside of it takes part.
+//! Questions to the lake, answered by DataFusion: ordered scans for lists and exports, proofs of
+//! what they give, counts, read-only SQL, and the SQL of import shapes. Each question is asked on
+//! behalf of a scope, and no event outside of it takes part.
 
 mod aggregate;
 mod condition;
@@ -15,6 +15,7 @@ mod import;
 mod meant;
 mod ordered;
 mod predicate;
+mod proving;
 mod pruning;
 mod scan;
 mod scoped;
@@ -25,5 +26,6 @@ pub use error::QueryError;
 pub use estimate::Estimate;
 pub use import::{Shape, shapes};
 pub use ordered::Ordered;
+pub use proving::{CompleteRange, LogProof, check_claim, provable_before};
 pub use scan::{Order, Plan, Position, ScanRequest};
 pub use stream::EventStream;

@@ -2,7 +2,7 @@
 
 use arrow::datatypes::DataType;
 use auditlake_model::columns::{COLUMNS, Kind, at};
-use auditlake_model::filter::{Filter, Match, Range, Term};
+use auditlake_model::filter::{Filter, Match, Range, SeqRange, Term};
 use auditlake_model::scope::Scope;
 use datafusion::common::ScalarValue;
 use datafusion::logical_expr::{Expr, lit};
@@ -29,6 +29,7 @@ pub(crate) fn of_filter(filter: &Filter) -> Option<Expr> {
     let mut parts = Vec::new();
     parts.extend(of_range(at::OCCURRED_AT, filter.occurred));
     parts.extend(of_range(at::RECORDED_AT, filter.recorded));
+    parts.extend(of_seqs(filter.seq));
     parts.extend(filter.terms.iter().map(of_term));
     parts.extend(filter.contains.iter().filter_map(|texts| {
         any_of(texts.iter().flat_map(|text| {
@@ -64,6 +65,13 @@ fn of_range(column: usize, range: Range) -> Vec<Expr> {
     let from = range.from_us.map(|from| column().gt_eq(instant(from)));
     let to = range.to_us.map(|to| column().lt(instant(to)));
     from.into_iter().chain(to).collect()
+}
+
+fn of_seqs(range: SeqRange) -> impl Iterator<Item = Expr> {
+    let seq = || ident(COLUMNS[at::SEQ].name);
+    let from = range.from.map(|from| seq().gt_eq(lit(from)));
+    let to = range.to.map(|to| seq().lt(lit(to)));
+    from.into_iter().chain(to)
 }
 
 fn of_term(term: &Term) -> Expr {

@@ -126,7 +126,7 @@ impl ScanRequest {
     }
 
     /// Whether the events come day after day and each day as its segments lie, by and large
-    /// whole: only a range of time or a tenant is left out.
+    /// whole: only a range of time, a range of positions or a tenant is left out.
     #[must_use]
     pub fn keeps_segment_order(&self) -> bool {
         let (filter, scope) = (&self.filter, &self.scope);

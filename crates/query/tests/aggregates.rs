@@ -19,7 +19,7 @@ fn engine() -> Engine {
 
 /// Filters of all kinds.
 fn filters() -> Vec<Filter> {
-    let filters: [&[(&str, &str)]; 7] = [
+    let filters: [&[(&str, &str)]; 9] = [
         &[],
         &[("from", "2026-01-02"), ("to", "2026-01-04")],
         &[("from", "2026-01-02T07:00:00Z"), ("type", "user.*")],
@@ -27,6 +27,8 @@ fn filters() -> Vec<Filter> {
         &[("q", "export")],
         &[("ip", "10.0.0.0/8")],
         &[("tenant_id", "nobody")],
+        &[("seq_from", "0"), ("seq_to", "18446744073709551615")],
+        &[("seq_from", "50"), ("seq_to", "250"), ("to", "2026-01-04")],
     ];
     filters.map(|pairs| Filter::of(pairs.iter().copied()).unwrap()).into()
 }

@@ -190,13 +190,14 @@ async fn dictionaries_come_as_they_lie_in_a_segment() {
 /// A cast would decode a dictionary for every row.
 #[tokio::test]
 async fn nothing_in_a_plan_casts_a_column() {
-    let filters: [&[(&str, &str)]; 8] = [
+    let filters: [&[(&str, &str)]; 9] = [
         &[],
         &[("tenant_id", "acme"), ("type", "user.*")],
         &[("outcome", "denied,failure"), ("actor_id", "!a,!b*"), ("target_id", "x")],
         &[("from", "2026-01-01"), ("ip", "10.0.0.0/8")],
         &[("policy_result", "deny"), ("ip", "10.0.0.1"), ("tool", "!k8s.*")],
         &[("q", "needle")],
+        &[("seq_from", "5"), ("seq_to", "900"), ("recorded_from", "2026-01-01")],
         &[("where", "type = 'user.signed_in' AND outcome <> 'denied' AND seq > 5")],
         &[("where", "occurred_at >= '2026-01-02' OR actor_kind IS NULL")],
     ];

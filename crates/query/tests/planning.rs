@@ -7,7 +7,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use arrow::array::RecordBatch;
-use auditlake_lake::{LakeConfig, LakeReader, Root, Snapshot};
+use auditlake_lake::{LakeConfig, LakeReader, Root, Segment, Snapshot};
+use auditlake_model::filter::{Filter, SeqRange};
 use auditlake_model::scope::Scope;
 use auditlake_query::{Engine, EngineConfig, Order, Position, QueryError, ScanRequest};
 use auditlake_testkit::manifest::LargeManifest;
@@ -116,6 +117,36 @@ async fn what_the_manifest_proves_is_counted_without_a_read() {
     assert_eq!((estimate.segments, estimate.rows_at_least), (of_tenant.kept, 0));
     assert!(estimate.rows_at_most > 0 && estimate.rows_at_most < all / 1000 * 15);
     assert!(estimate.stored_bytes > 0);
+    assert_eq!(faults.reads(), known);
+}
+
+/// The least and the greatest position of a segment's events.
+fn seqs(segment: &Arc<Segment>) -> (u64, u64) {
+    let spans = segment.tenants.values().map(|span| span.seq);
+    spans.reduce(|one, other| (one.0.min(other.0), one.1.max(other.1))).unwrap()
+}
+
+#[tokio::test]
+async fn positions_prune_like_times() {
+    let (snapshot, faults) = open(LargeManifest::new(1000)).await;
+    let (engine, known) = (engine(), faults.reads());
+    let (first, last) = seqs(&snapshot.segments()[400]);
+    for (from, to) in [(first, last + 1), (first + 1, last + 1), (first, last), (0, first)] {
+        let seq = SeqRange { from: Some(from), to: Some(to) };
+        let filter = Filter { seq, ..Filter::default() };
+        let meant = |(first, last): &(u64, u64)| *first < to && *last >= from;
+        let kept = snapshot.segments().iter().map(seqs).filter(meant).count();
+        assert!(kept > 0 && kept < 1000, "{kept} of {filter}");
+        let plan = engine.plan(&snapshot, &ScanRequest { filter: filter.clone(), ..all() });
+        assert_eq!(plan.unwrap().segments(), kept, "{filter}");
+    }
+    // Only of whole segments the manifest tells how many events are meant.
+    let seq = SeqRange { from: Some(first), to: Some(last + 1) };
+    let filter = Filter { seq, ..Filter::default() };
+    let whole = snapshot.segments().iter().filter(|segment| seqs(segment) == (first, last));
+    let rows: u64 = whole.map(|segment| segment.rows).sum();
+    let counted = engine.count(&snapshot, &Scope::everything(), &filter).await.unwrap();
+    assert_eq!(counted, rows);
     assert_eq!(faults.reads(), known);
 }
 

@@ -138,6 +138,10 @@ async fn filters_select_what_they_say() {
             &[("q", "EXPORT")],
             &[("q", "100%")],
             &[("tenant_id", "nobody")],
+            &[("seq_from", "100"), ("seq_to", "300")],
+            &[("seq_from", "40"), ("seq_to", "40")],
+            &[("seq_to", "7"), ("type", "user.*")],
+            &[("seq_from", "100000")],
         ] {
             let filter = filter(pairs);
             let request = ScanRequest { filter: filter.clone(), ..all() };

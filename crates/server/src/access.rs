@@ -20,6 +20,9 @@ use crate::state::AppState;
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
+/// For the few answers that never change and tell of no event: who asked may keep them.
+pub(crate) const IMMUTABLE: &str = "private, max-age=31536000, immutable";
+
 /// What probes, scrapers and readers of the description ask without a key; none of it tells
 /// about events.
 const OPEN: [&str; 5] = ["/livez", "/readyz", "/metrics", "/openapi.json", "/docs"];
@@ -53,7 +56,9 @@ pub(crate) async fn observe(
         headers.insert(REQUEST_ID, id);
     }
     // Answers depend on the key and on the moment, and hold what must not lie in caches.
-    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    if headers.get(header::CACHE_CONTROL).is_none_or(|value| value != IMMUTABLE) {
+        headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    }
     headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     response
 }

@@ -1,20 +1,28 @@
-//! What runs beside requests: other servers' changes are learned, and export jobs are run.
-//! Each task belongs to the state's tracker and ends when the server stops.
+//! What runs beside requests: other servers' changes are learned, export jobs are run, and
+//! witnesses are asked. Each task belongs to the state's tracker and ends when the server stops.
 
+use std::sync::Arc;
 use std::time::Duration;
 
-use crate::jobs;
+use tokio::sync::Mutex;
+
 use crate::state::AppState;
+use crate::{jobs, witnessing};
 
 /// Starts what runs beside requests; [`crate::run`] does so, and waits for its end.
 ///
-/// Without it a server answers, but it learns of no key that another one made, and runs no
-/// export job.
+/// Without it a server answers, but it learns of no key that another one made, runs no export job
+/// and asks no witness.
 pub fn background(state: &AppState) {
     let tending = state.clone();
     drop(state.tasks().spawn(async move { tend_keys(&tending).await }));
     let running = state.clone();
     drop(state.tasks().spawn(async move { jobs::run(running).await }));
+    let keeping = Arc::new(Mutex::new(()));
+    for witness in &state.config().witnesses {
+        let asking = witnessing::run(state.clone(), witness.clone(), Arc::clone(&keeping));
+        drop(state.tasks().spawn(asking));
+    }
 }
 
 /// A loop without a pause would keep a processor busy.

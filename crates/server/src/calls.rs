@@ -12,5 +12,6 @@ pub(crate) mod jobs;
 pub(crate) mod keys;
 pub(crate) mod list;
 pub(crate) mod live;
+pub(crate) mod log;
 pub(crate) mod preflight;
 pub(crate) mod saved_queries;

@@ -6,6 +6,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use auditlake_tlog::VerifierKey;
+
 use crate::dialects::Dialect;
 use crate::identity::Issuer;
 
@@ -70,6 +72,17 @@ pub struct ServerConfig {
     pub rows_per_file: u64,
     /// Events in one part of a large export job, and from how many on it is large.
     pub rows_per_part: u64,
+    /// Who is asked to sign checkpoints too.
+    pub witnesses: Vec<Witness>,
+}
+
+/// Somebody else who signs a checkpoint if it goes on from the one before (C2SP tlog-witness).
+#[derive(Clone, Debug)]
+pub struct Witness {
+    /// Where it takes checkpoints, without `/add-checkpoint`.
+    pub url: String,
+    /// The key of its cosignatures.
+    pub key: VerifierKey,
 }
 
 /// What a server shows to prove who it is.
@@ -112,6 +125,7 @@ impl Default for ServerConfig {
             max_queued_jobs: 100,
             rows_per_file: 50_000,
             rows_per_part: 500_000,
+            witnesses: Vec::new(),
         }
     }
 }

@@ -1,6 +1,6 @@
 //! What the headers of an answer say of the file that it is: its name and its digest.
 
-use auditlake_model::time::{day_of, format_day};
+use auditlake_model::time::{day_of, format_day, format_rfc3339};
 use axum::http::header::{HeaderName, HeaderValue};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -35,6 +35,14 @@ pub(crate) fn value(text: &str) -> Result<HeaderValue, Problem> {
 /// `20260319`, for the names of files.
 pub(crate) fn compact_day(micros: i64) -> String {
     format_day(day_of(micros)).replace('-', "")
+}
+
+/// `20260319T093000Z`, for the names of files.
+pub(crate) fn compact_second(micros: i64) -> String {
+    let text = format_rfc3339(micros);
+    let seconds = text.chars().take_while(|char| *char != '.');
+    let compact: String = seconds.filter(char::is_ascii_alphanumeric).collect();
+    format!("{compact}Z")
 }
 
 #[cfg(test)]

@@ -48,6 +48,11 @@ impl Progress {
     pub(crate) fn rows(&self) -> u64 {
         self.rows.load(Ordering::Relaxed)
     }
+
+    /// Notes that so many more were encoded.
+    pub(crate) fn add(&self, rows: u64) {
+        self.rows.fetch_add(rows, Ordering::Relaxed);
+    }
 }
 
 /// An export on its way.
@@ -164,7 +169,7 @@ impl Flow {
             return self.finish();
         }
         let mut events = self.render().await?;
-        while let Some(Placed { rendered, last }) = self.next(&mut events).await? {
+        while let Some(Placed { rendered, last, .. }) = self.next(&mut events).await? {
             let rows = rendered.rows() as u64;
             self.encoder.add(rendered, &mut self.out)?;
             self.went_on(rows, last);
@@ -181,7 +186,7 @@ impl Flow {
 
     /// Notes what was encoded, and where to go on behind it.
     fn went_on(&mut self, rows: u64, last: Option<Position>) {
-        self.progress.rows.fetch_add(rows, Ordering::Relaxed);
+        self.progress.add(rows);
         self.state.metrics().export_rows.inc_by(rows);
         if let Some(left) = &mut self.scan.limit {
             *left = left.saturating_sub(usize::try_from(rows).unwrap_or(usize::MAX));

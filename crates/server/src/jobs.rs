@@ -12,6 +12,7 @@ mod document;
 mod journal;
 mod layout;
 mod making;
+mod proof;
 mod purge;
 mod record;
 mod runner;
@@ -31,7 +32,7 @@ pub(crate) use document::{FileDone, Job, JobRequest, JobState, SavedFilter};
 pub(crate) use journal::PREFIX;
 pub(crate) use layout::{files, rows_per_file};
 pub(crate) use making::{cancel, create, create_once, find, listed, owner, retry};
-pub(crate) use record::MANIFEST;
+pub(crate) use proof::PAPERS;
 pub(crate) use runner::run;
 pub(crate) use view::{JobView, view};
 

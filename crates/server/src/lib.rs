@@ -1,6 +1,6 @@
 //! The HTTP API: takes events, answers questions about them, streams exports and runs export
-//! jobs, knows who is calling and what each caller may see, and speaks the dialects of other
-//! systems. [`app`] is the whole API without a socket; [`run`] puts it on one.
+//! jobs, proves what they give, knows who is calling and what each caller may see, and speaks the
+//! dialects of other systems. [`app`] is the whole API without a socket; [`run`] puts it on one.
 //!
 //! It promises: no acknowledgement before events are durable; an export that fails never
 //! ends cleanly; nobody sees an event outside of its scope; the memory of a request depends on
@@ -12,17 +12,20 @@ mod accept;
 mod access;
 mod audit;
 mod background;
+mod bundling;
 mod calls;
 mod config;
 mod cursor;
 mod decode;
 mod dialects;
+mod export_record;
 mod file_headers;
 mod flow;
 mod hex;
 mod identity;
 mod jobs;
 mod links;
+mod manifesting;
 mod metrics;
 mod openapi;
 mod page;
@@ -30,14 +33,17 @@ mod params;
 mod permits;
 mod placing;
 mod problem;
+mod proving;
 mod pump;
 mod routes;
 mod serve;
 mod state;
 mod turns;
+mod witnessing;
+mod zipping;
 
 pub use background::background;
-pub use config::{ServerConfig, TlsConfig};
+pub use config::{ServerConfig, TlsConfig, Witness};
 pub use dialects::Dialect;
 pub use identity::{
     ClaimNames, Issuer, IssuerConfig, JwksSource, KeyError, KeyView, Keys, Kind, NewKey,

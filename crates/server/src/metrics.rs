@@ -46,6 +46,8 @@ pub(crate) struct Metrics {
     pub(crate) export_bytes: Counter,
     pub(crate) export_turns: Counter,
     pub(crate) live_events: Counter,
+    pub(crate) cosignatures_kept: Counter,
+    pub(crate) cosignatures_failed: Counter,
     hot_bytes: Gauge<u64, AtomicU64>,
     segments: Gauge<u64, AtomicU64>,
     commit: Gauge<u64, AtomicU64>,
@@ -69,6 +71,8 @@ impl Metrics {
             export_bytes: Counter::default(),
             export_turns: Counter::default(),
             live_events: Counter::default(),
+            cosignatures_kept: Counter::default(),
+            cosignatures_failed: Counter::default(),
             hot_bytes: Gauge::default(),
             segments: Gauge::default(),
             commit: Gauge::default(),
@@ -92,6 +96,8 @@ impl Metrics {
             ("exports_bytes", "Bytes given out by exports", &self.export_bytes),
             ("exports_turns", "Turns to read and encode that exports took", &self.export_turns),
             ("live_events", "Events given out by live tails", &self.live_events),
+            ("cosignatures_kept", "Cosignatures got from witnesses", &self.cosignatures_kept),
+            ("cosignatures_failed", "Tries that brought none", &self.cosignatures_failed),
         ] {
             registry.register(name, help, counter.clone());
         }

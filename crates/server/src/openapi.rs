@@ -38,9 +38,10 @@ with `*` for a prefix. An unknown parameter is refused by name. Errors are \
 `application/problem+json` (RFC 9457).";
 
 /// The kinds of calls, in the order of the page; a call names its own.
-const TAGS: [(&str, &str); 5] = [
+const TAGS: [(&str, &str); 6] = [
     ("events", "Events in, events out, and figures about them."),
     ("exports", "Events as files: streamed at once, or made by a job."),
+    ("log", "A tenant's log for those who check it: checkpoints, proofs, tiles."),
     ("saved queries", "Filters with a name."),
     ("keys", "API keys: made, listed, revoked."),
     ("operations", "For probes and scrapers."),
@@ -82,6 +83,9 @@ pub(crate) fn frame() -> OpenApi {
 /// the answers that any of them may give.
 pub(crate) fn finish(mut api: OpenApi, url: Option<&str>) -> OpenApi {
     api.servers = Some(vec![ServerBuilder::new().url(url.unwrap_or("/")).build()]);
+    // What the router calls the rest of a path is a parameter like any other to everybody else.
+    let paths = std::mem::take(&mut api.paths.paths).into_iter();
+    api.paths.paths = paths.map(|(path, item)| (path.replace("{*", "{"), item)).collect();
     for (path, item) in &mut api.paths.paths {
         for (method, operation) in operations(item) {
             operation.operation_id = Some(name_of(method, path));

@@ -118,7 +118,7 @@ pub(crate) fn filter_of(pairs: &[(String, String)]) -> Result<Filter, Problem> {
             let reason = format!("is no filter; allowed: {}", allowed.join(", "));
             return Err(Problem::parameter(name, &reason));
         }
-        // A bound of time means one thing: "or" of two would silently be the last one.
+        // A bound means one thing: "or" of two would silently be the last one.
         if RANGES.contains(&name.as_str()) && pairs[..at].iter().any(|(earlier, _)| earlier == name)
         {
             return Err(twice(name));
@@ -190,6 +190,10 @@ pub(crate) struct FilterParams {
     recorded_from: Option<String>,
     /// Until before when the lake took events.
     recorded_to: Option<String>,
+    /// From which position of the tenant's log on.
+    seq_from: Option<u64>,
+    /// Up to before which position of the tenant's log.
+    seq_to: Option<u64>,
     /// The tenant.
     tenant_id: Option<String>,
     /// The event's own id.

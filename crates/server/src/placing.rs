@@ -52,9 +52,11 @@ pub(crate) fn with_places(columns: &[usize]) -> Vec<usize> {
     columns.iter().copied().chain(missing).collect()
 }
 
-/// Some events on their way into a file, and where the last of them stands, if it is known.
+/// Some events on their way into a file, and where the first and the last of them stand, if that
+/// is known.
 pub(crate) struct Placed {
     pub(crate) rendered: Rendered,
+    pub(crate) first: Option<Position>,
     pub(crate) last: Option<Position>,
 }
 
@@ -87,6 +89,7 @@ impl Render for Placing {
     fn batch(&mut self, batch: RecordBatch) -> Result<Made<Placed>, ExportError> {
         let places = Places::of(batch.schema_ref());
         let last = places.zip(batch.num_rows().checked_sub(1));
+        let first = last.map(|(places, _)| places.position(&batch, 0));
         let last = last.map(|(places, row)| places.position(&batch, row));
         let batch = match &self.columns {
             Some(columns) => {
@@ -95,11 +98,11 @@ impl Render for Placing {
             None => batch,
         };
         let Made { item, bytes } = self.renderer.batch(batch)?;
-        Ok(Made { item: Placed { rendered: item, last }, bytes })
+        Ok(Made { item: Placed { rendered: item, first, last }, bytes })
     }
 
     fn row_group(&mut self, group: RowGroup) -> Result<Made<Placed>, ExportError> {
         let Made { item, bytes } = self.renderer.row_group(group)?;
-        Ok(Made { item: Placed { rendered: item, last: None }, bytes })
+        Ok(Made { item: Placed { rendered: item, first: None, last: None }, bytes })
     }
 }

@@ -1,6 +1,6 @@
-//! From an encoder to the body of an answer: a bounded channel between the thread that encodes
-//! and the connection that sends. A body ends cleanly, and with its trailers, only when it is
-//! told to; whatever else becomes of the encoder, an error or a panic, breaks it off.
+//! From an encoder to the body of an answer: a bounded channel between the thread that encodes or
+//! packs and the connection that sends. A body ends cleanly, and with its trailers, only when it
+//! is told to; whatever else becomes of the encoder, an error or a panic, breaks it off.
 
 use std::collections::VecDeque;
 use std::io;
@@ -23,6 +23,9 @@ use crate::state::AppState;
 const WIDE: (usize, usize) = (256 << 10, 4);
 /// The same when many exports run, so that all of their channels together stay small.
 const NARROW: (usize, usize) = (64 << 10, 1);
+/// The same for archives of files: a slow client is to take a piece within the time that it has
+/// for it.
+const ARCHIVE: (usize, usize) = (64 << 10, 4);
 
 /// What goes through the channel. A sender that is dropped without [`Piece::End`] breaks the
 /// body off.
@@ -53,14 +56,19 @@ pub(crate) enum Broken {
 
 /// A channel into the body of an answer.
 pub(crate) fn channel(state: &AppState, is_crowded: bool) -> (Outlet, Body) {
-    let (piece_bytes, pieces) = if is_crowded { NARROW } else { WIDE };
+    let size = if is_crowded { NARROW } else { WIDE };
+    open(state, size, state.metrics().export_bytes.clone())
+}
+
+/// A channel into the body of an archive, whose files were counted when they were exported.
+pub(crate) fn archive_channel(state: &AppState) -> (Outlet, Body) {
+    open(state, ARCHIVE, Counter::default())
+}
+
+fn open(state: &AppState, size: (usize, usize), bytes: Counter) -> (Outlet, Body) {
+    let (piece_bytes, pieces) = size;
     let (sender, receiver) = mpsc::channel(pieces);
-    let outlet = Outlet {
-        sender,
-        stopping: state.stopping().clone(),
-        piece_bytes,
-        bytes: state.metrics().export_bytes.clone(),
-    };
+    let outlet = Outlet { sender, stopping: state.stopping().clone(), piece_bytes, bytes };
     (outlet, body(receiver))
 }
 
@@ -70,7 +78,7 @@ fn body(receiver: mpsc::Receiver<Piece>) -> Body {
         match receiver.recv().await {
             Some(Piece::Bytes(bytes)) => Some((Ok(Frame::data(bytes)), Some(receiver))),
             Some(Piece::End(trailers)) => Some((Ok(Frame::trailers(trailers)), None)),
-            None => Some((Err(io::Error::other("the export broke off")), None)),
+            None => Some((Err(io::Error::other("the answer broke off")), None)),
         }
     });
     Body::new(StreamBody::new(frames))

@@ -46,6 +46,7 @@ fn calls() -> OpenApiRouter<AppState> {
         .merge(calls::preflight::routes())
         .merge(calls::jobs::routes())
         .merge(calls::downloads::routes())
+        .merge(calls::log::routes())
         .merge(calls::saved_queries::routes())
         .merge(calls::keys::routes())
         .merge(calls::health::routes())

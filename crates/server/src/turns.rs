@@ -53,8 +53,8 @@ impl Turns {
     pub(crate) fn whole(&self) -> Result<Turn, Problem> {
         let permit = Arc::clone(&self.whole).try_acquire_owned().map_err(|_| {
             let detail = format!(
-                "{TURNS} exports as parquet run already, and no more may; come back later, or \
-                 make an export job"
+                "{TURNS} exports as parquet or with a proof run already, and no more may; come \
+                 back later, or make an export job"
             );
             Problem::new(StatusCode::TOO_MANY_REQUESTS, detail).retry_after(RETRY)
         })?;

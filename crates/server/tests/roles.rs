@@ -25,6 +25,7 @@ const ROLES: [&str; 7] =
 /// | `audit:export`  | yes      | yes              | yes     | yes       |           |      |          |
 /// | `audit:write`   | yes      |                  |         |           |           |      | yes      |
 /// | `keys:write`    | yes      | yes              |         |           |           |      |          |
+/// | `integrity:read`| yes      | yes              | yes     |           |           |      |          |
 ///
 /// A 404 is that of a caller who may ask: there is no such thing, or it is somebody else's.
 type Row = (Method, &'static str, &'static str, [u16; 7]);
@@ -34,6 +35,7 @@ const READ_MISSING: [u16; 7] = [404, 404, 404, 404, 404, 404, 403];
 const EXPORT: [u16; 7] = [200, 200, 200, 200, 403, 403, 403];
 const EXPORT_MISSING: [u16; 7] = [404, 404, 404, 404, 403, 403, 403];
 const WRITE: [u16; 7] = [200, 403, 403, 403, 403, 403, 200];
+const INTEGRITY: [u16; 7] = [200, 200, 200, 403, 403, 403, 403];
 const KEYS: [u16; 7] = [200, 200, 403, 403, 403, 403, 403];
 const KEYS_MISSING: [u16; 7] = [404, 404, 403, 403, 403, 403, 403];
 
@@ -54,6 +56,7 @@ fn table() -> Vec<Row> {
         (get.clone(), "/v1/events/stream", "", READ),
         (get.clone(), "/v1/events/export?format=csv", "", EXPORT),
         (get.clone(), "/v1/events/export?format=parquet", "", EXPORT),
+        (get.clone(), "/v1/events/export?proof=inclusion", "", EXPORT),
         (post.clone(), "/v1/exports/preflight", JOB, EXPORT),
         (post.clone(), "/v1/exports", JOB, [202, 202, 202, 202, 403, 403, 403]),
         (get.clone(), "/v1/exports", "", EXPORT),
@@ -62,9 +65,14 @@ fn table() -> Vec<Row> {
         (post.clone(), "/v1/exports/exp_none/retry", "", EXPORT_MISSING),
         (get.clone(), "/v1/exports/exp_none/events", "", EXPORT_MISSING),
         (get.clone(), "/v1/exports/exp_none/manifest", "", EXPORT_MISSING),
+        (get.clone(), "/v1/exports/exp_none/proof", "", EXPORT_MISSING),
         (get.clone(), "/v1/exports/exp_none/archive.zip", "", EXPORT_MISSING),
         (get.clone(), "/v1/exports/exp_none/files/a.csv", "", EXPORT_MISSING),
         (post.clone(), "/v1/exports/exp_none/links", "{}", EXPORT_MISSING),
+        (get.clone(), "/v1/log/checkpoint?fresh=true&tenant_id=acme", "", INTEGRITY),
+        (get.clone(), "/v1/log/keys?tenant_id=acme", "", INTEGRITY),
+        (get.clone(), "/v1/log/proof?seq=0&tenant_id=acme", "", INTEGRITY),
+        (get.clone(), "/v1/log/tiles/tile/0/000.p/1?tenant_id=acme", "", INTEGRITY),
         (post.clone(), "/v1/saved-queries", QUERY, [201, 201, 201, 201, 201, 201, 403]),
         (get.clone(), "/v1/saved-queries", "", READ),
         (get.clone(), "/v1/saved-queries/sq_none", "", READ_MISSING),

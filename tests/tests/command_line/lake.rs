@@ -21,6 +21,9 @@ fn quickstart_makes_a_lake_and_finds_it_again() {
     assert!(read("events.csv").starts_with(b"id,seq,type,"));
     assert!(read("events.json").starts_with(b"[\n{\"id\":"));
     assert!(read("events.parquet").ends_with(b"PAR1"));
+    assert!(said.text().contains("nothing changed, nothing left out"), "{}", said.text());
+    let bundle = exports.join("evidence.zip");
+    let _ = site.run(["verify", bundle.to_str().expect("a path that is text")]).ok();
 
     let said = site.run(quickstart).ok();
     assert!(said.text().contains("0 events (20,000 were there already)"), "{}", said.text());

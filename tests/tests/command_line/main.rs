@@ -5,6 +5,7 @@ mod export;
 mod import;
 mod keys;
 mod lake;
+mod proofs;
 mod serve;
 mod sql;
 

@@ -1,20 +1,28 @@
-//! `export`: events to a file or standard output, from the lake or from a server.
+//! `export`: events to a file or standard output, from the lake or from a server; with a proof
+//! if one is asked for.
 
-use std::fs::File;
+mod edges;
+mod proven;
+mod target;
+mod writing;
+
 use std::io::Write;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Instant;
 
-use anyhow::Context;
-use auditlake_export::{Compression, CsvOptions, Encoder, Format, Options, Totals};
-use auditlake_lake::Snapshot;
+use anyhow::bail;
+use auditlake_export::{Compression, CsvOptions, Format, Options, Totals};
+use auditlake_model::claim::Claim;
 use auditlake_model::columns;
 use auditlake_model::filter::Filter;
 use auditlake_model::scope::Scope;
-use auditlake_query::{Engine, ScanRequest};
+use auditlake_query::ScanRequest;
 use bytes::Bytes;
-use futures::TryStreamExt;
 use serde_json::json;
+
+pub(crate) use self::proven::Proven;
+pub(crate) use self::target::Target;
+pub(crate) use self::writing::write;
 
 use crate::args::ExportArgs;
 use crate::output::say;
@@ -24,44 +32,112 @@ use crate::settings::Settings;
 pub(crate) async fn run(settings: &Settings, arguments: &ExportArgs) -> anyhow::Result<()> {
     let options = options(arguments)?;
     let started = Instant::now();
-    let totals = if let Some(server) = &arguments.server {
-        let mut target = Target::open(arguments.output.as_deref())?;
-        let bytes = super::remote::export(server, arguments, options, &mut target).await?;
-        target.publish()?;
-        Done { bytes, rows: None, copied_bytes: None }
-    } else {
-        let request = request(arguments)?;
-        let snapshot = super::open_reader(settings).await?.snapshot().await?;
-        let mut target = Target::open(arguments.output.as_deref())?;
-        let totals = write(&settings.engine()?, &snapshot, &request, options, &mut target).await?;
-        target.publish()?;
-        let Totals { rows, bytes, copied_bytes } = totals;
-        Done { bytes, rows: Some(rows), copied_bytes: Some(copied_bytes) }
+    let done = match (&arguments.server, arguments.proof) {
+        (Some(server), _) => from_server(server, arguments, options).await?,
+        (None, Some(claim)) => with_proof(settings, arguments, options, claim).await?,
+        (None, None) => plain(settings, arguments, options).await?,
     };
-    Ok(report(arguments, &totals, started)?)
+    Ok(report(arguments, &done, started)?)
+}
+
+async fn plain(
+    settings: &Settings,
+    arguments: &ExportArgs,
+    options: Options,
+) -> anyhow::Result<Done> {
+    let request = request(arguments)?;
+    let snapshot = super::open_reader(settings).await?.snapshot().await?;
+    let mut target = Target::open(arguments.output.as_deref())?;
+    let put = |piece: Bytes| target.write_all(&piece);
+    let totals = write(&settings.engine()?, &snapshot, &request, options, put).await?;
+    target.publish()?;
+    let Totals { rows, bytes, copied_bytes } = totals;
+    Ok(Done { bytes, rows: Some(rows), copied_bytes: Some(copied_bytes), ..Done::default() })
+}
+
+async fn with_proof(
+    settings: &Settings,
+    arguments: &ExportArgs,
+    options: Options,
+    claim: Claim,
+) -> anyhow::Result<Done> {
+    let Some(output) = arguments.output.as_deref() else {
+        bail!("--proof needs a file to stand beside: name one with --output");
+    };
+    let request = request(arguments)?;
+    let reader = super::open_reader(settings).await?;
+    let snapshot = reader.snapshot().await?;
+    let engine = settings.engine()?;
+    let asked = arguments.filter.pairs();
+    let chosen = (claim, options);
+    let proven = Proven::new(&engine, &reader, &snapshot, request, &asked, chosen)?;
+    let is_bundle = is_zip(output);
+    let done = if is_bundle { proven.bundle(output).await? } else { proven.file(output).await? };
+    Ok(Done {
+        bytes: done.bytes,
+        rows: Some(done.rows),
+        copied_bytes: Some(done.copied_bytes),
+        statement: Some(done.statement),
+        proof: done.proof.map(|path| path.display().to_string()),
+        unproven: snapshot.hot_rows(),
+    })
+}
+
+async fn from_server(
+    server: &str,
+    arguments: &ExportArgs,
+    options: Options,
+) -> anyhow::Result<Done> {
+    let mut target = Target::open(arguments.output.as_deref())?;
+    let bytes = super::remote::export(server, arguments, options, &mut target).await?;
+    target.publish()?;
+    Ok(Done { bytes, ..Done::default() })
 }
 
 /// What is known of a finished export; of a server's only how long it is.
+#[derive(Default)]
 struct Done {
     bytes: u64,
     rows: Option<u64>,
     /// Pages of Parquet that were copied as they lay in the lake.
     copied_bytes: Option<u64>,
+    /// What the proof claims, in words.
+    statement: Option<String>,
+    /// The file of the proof; none if it is in the bundle.
+    proof: Option<String>,
+    /// Events that the lake has but no committed log yet: a proof cannot be of them.
+    unproven: u64,
 }
 
 fn report(arguments: &ExportArgs, done: &Done, started: Instant) -> std::io::Result<()> {
-    let Done { bytes, rows, copied_bytes } = *done;
+    let Done { bytes, rows, copied_bytes, .. } = *done;
     let to = arguments.output.as_ref().map(|path| path.display().to_string());
+    if done.unproven > 0 && !arguments.json {
+        let left = progress::count(done.unproven);
+        eprintln!("{left} of the newest events are in no committed log yet and were left out");
+    }
     let text = if arguments.json {
-        json!({"rows": rows, "bytes": bytes, "copied_bytes": copied_bytes, "output": to})
-            .to_string()
+        let mut said =
+            json!({"rows": rows, "bytes": bytes, "copied_bytes": copied_bytes, "output": to});
+        if let Some(statement) = &done.statement {
+            said["proof"] = json!(done.proof);
+            said["statement"] = json!(statement);
+            said["not_committed"] = json!(done.unproven);
+        }
+        said.to_string()
     } else {
         let rows = rows.map(|rows| format!("{} events, ", progress::count(rows)));
         let (rows, size) = (rows.unwrap_or_default(), progress::size(bytes));
         format!("exported {rows}{size} in {}", progress::seconds(started.elapsed()))
     };
     match to {
-        Some(to) if !arguments.json => say!("{text} to {to}"),
+        Some(to) if !arguments.json => {
+            say!("{text} to {to}")?;
+            if let Some(proof) = &done.proof {
+                say!("the proof is {proof}")?;
+            }
+            done.statement.as_ref().map_or(Ok(()), |statement| say!("{statement}"))
+        }
         Some(_) => say!("{text}"),
         None => {
             eprintln!("{text}");
@@ -70,10 +146,34 @@ fn report(arguments: &ExportArgs, done: &Done, started: Instant) -> std::io::Res
     }
 }
 
+/// Whether a path is that of an evidence bundle.
+fn is_zip(path: &Path) -> bool {
+    path.extension().is_some_and(|extension| extension == "zip")
+}
+
+/// A bundle is made with a proof and only so; a server gives nothing else with one.
+fn check_output(arguments: &ExportArgs) -> anyhow::Result<()> {
+    let Some(output) = arguments.output.as_deref() else { return Ok(()) };
+    let name = output.display();
+    match (arguments.proof, is_zip(output)) {
+        (None, true) => bail!(
+            "{name} is the name of an evidence bundle: add --proof inclusion or \
+             --proof complete, or choose a name that ends in the format"
+        ),
+        (Some(_), false) if arguments.server.is_some() => bail!(
+            "a server gives proofs as an evidence bundle: choose a name that ends in .zip \
+             instead of {name}"
+        ),
+        _ => Ok(()),
+    }
+}
+
 /// Format and compression: as said, else by the output's name.
 fn options(arguments: &ExportArgs) -> anyhow::Result<Options> {
+    check_output(arguments)?;
     let name = arguments.output.as_deref().and_then(|path| path.file_name()?.to_str());
     let name = name.unwrap_or_default();
+    let name = name.strip_suffix(".zip").unwrap_or(name);
     let (stem, by_name) = match name.rsplit_once('.') {
         Some((stem, "gz")) => (stem, Compression::Gzip),
         Some((stem, "zst")) => (stem, Compression::Zstd),
@@ -101,81 +201,4 @@ fn request(arguments: &ExportArgs) -> anyhow::Result<ScanRequest> {
     let (order, limit) = (arguments.order, arguments.limit);
     // Whoever reads the lake's files sees every tenant anyway.
     Ok(ScanRequest { filter, columns, order, limit, ..ScanRequest::of(Scope::everything()) })
-}
-
-/// Encodes an answer into the target; the memory it takes does not depend on the rows.
-pub(crate) async fn write(
-    engine: &Engine,
-    snapshot: &Snapshot,
-    request: &ScanRequest,
-    options: Options,
-    target: &mut Target,
-) -> anyhow::Result<Totals> {
-    let sorted = request.keeps_segment_order();
-    let mut encoder = Encoder::in_order(request.schema()?, options, sorted)?;
-    let renderers = encoder.renderers(engine.partitions())?;
-    let mut rendered = engine.render(snapshot, request, renderers).await?;
-    let bar = progress::bar(None, "events");
-    let mut pieces: Vec<Bytes> = Vec::new();
-    encoder.start(&mut pieces)?;
-    target.write_pieces(&mut pieces)?;
-    while let Some(events) = rendered.try_next().await? {
-        bar.inc(events.rows() as u64);
-        encoder.add(events, &mut pieces)?;
-        target.write_pieces(&mut pieces)?;
-    }
-    let totals = encoder.finish(&mut pieces)?;
-    target.write_pieces(&mut pieces)?;
-    bar.finish_and_clear();
-    Ok(totals)
-}
-
-/// Where an export goes. A file gets its name only when it is complete and synced: one that
-/// bears its name is never short.
-pub(crate) struct Target {
-    output: Box<dyn Write + Send>,
-    /// The staged file, and the name it is to get.
-    staged: Option<(PathBuf, PathBuf)>,
-}
-
-impl Target {
-    pub(crate) fn open(path: Option<&Path>) -> anyhow::Result<Self> {
-        let Some(path) = path else {
-            return Ok(Self { output: Box::new(std::io::stdout()), staged: None });
-        };
-        let mut staged = path.as_os_str().to_owned();
-        staged.push(".partial");
-        let staged = PathBuf::from(staged);
-        let file = File::create(&staged).with_context(|| format!("{}", staged.display()))?;
-        let output = Box::new(file);
-        Ok(Self { output, staged: Some((staged, path.to_owned())) })
-    }
-
-    pub(crate) fn write(&mut self, bytes: &[u8]) -> anyhow::Result<()> {
-        Ok(self.output.write_all(bytes)?)
-    }
-
-    /// Writes pieces and leaves none.
-    fn write_pieces(&mut self, pieces: &mut Vec<Bytes>) -> anyhow::Result<()> {
-        pieces.drain(..).try_for_each(|piece| self.write(&piece))
-    }
-
-    /// Gives the file its name.
-    pub(crate) fn publish(mut self) -> anyhow::Result<()> {
-        self.output.flush()?;
-        if let Some((staged, path)) = self.staged.take() {
-            File::open(&staged)?.sync_all()?;
-            std::fs::rename(&staged, &path).with_context(|| format!("{}", path.display()))?;
-        }
-        Ok(())
-    }
-}
-
-impl Drop for Target {
-    fn drop(&mut self) {
-        // Not published: half an export is worth less than none.
-        if let Some((staged, _)) = &self.staged {
-            let _ = std::fs::remove_file(staged);
-        }
-    }
 }

@@ -1,17 +1,24 @@
-//! `quickstart`: a lake with a realistic quarter of events, one export of each format, and a
-//! server, from nothing but this binary.
+//! `quickstart`: a lake with a realistic quarter of events, one export of each format, an
+//! evidence bundle that is verified, and a server, from nothing but this binary.
 
-use std::path::PathBuf;
+use std::io::Write;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Instant;
 
-use auditlake_export::{Compression, CsvOptions, Format, Options};
+use anyhow::bail;
+use auditlake_export::{Format, Options};
+use auditlake_lake::{LakeReader, Snapshot};
+use auditlake_model::claim::Claim;
+use auditlake_model::filter::Filter;
 use auditlake_model::sample::{Sample, SampleConfig};
 use auditlake_model::scope::Scope;
-use auditlake_query::ScanRequest;
+use auditlake_query::{Engine, ScanRequest};
+use auditlake_verify::{Trust, verify_export};
+use bytes::Bytes;
 use tokio::sync::mpsc;
 
-use super::export::{Target, write};
+use super::export::{Proven, Target, write};
 use super::import::{append_lines, finish};
 use crate::args::QuickstartArgs;
 use crate::output::say;
@@ -23,12 +30,16 @@ const BATCH: usize = 8192;
 
 pub(crate) async fn run(settings: &Settings, arguments: &QuickstartArgs) -> anyhow::Result<()> {
     fill(settings, arguments).await?;
-    export_all(settings).await?;
+    let bundle = export_all(settings).await?;
     say!("")?;
     say!(
         "try    auditlake sql \"SELECT type, count(*) FROM events GROUP BY type ORDER BY 2 DESC\""
     )?;
     say!("       auditlake export --type 'admin.*' -o admin.csv")?;
+    if let Some(bundle) = bundle {
+        say!("       auditlake verify {}", bundle.display())?;
+    }
+    say!("       auditlake verify {}", settings.lake)?;
     say!("       auditlake status")?;
     say!("")?;
     if arguments.no_serve { Ok(()) } else { super::serve::run(settings).await }
@@ -76,8 +87,10 @@ async fn fill(settings: &Settings, arguments: &QuickstartArgs) -> anyhow::Result
     Ok(())
 }
 
-async fn export_all(settings: &Settings) -> anyhow::Result<()> {
-    let snapshot = super::open_reader(settings).await?.snapshot().await?;
+/// One file of each format, and the bundle if there is a log to prove.
+async fn export_all(settings: &Settings) -> anyhow::Result<Option<PathBuf>> {
+    let reader = super::open_reader(settings).await?;
+    let snapshot = reader.snapshot().await?;
     let engine = settings.engine()?;
     let folder = match settings.lake_config(false)?.root.folder() {
         Some(folder) => folder.join("exports").join("quickstart"),
@@ -87,11 +100,10 @@ async fn export_all(settings: &Settings) -> anyhow::Result<()> {
     for format in [Format::Csv, Format::Ndjson, Format::Json, Format::Parquet] {
         let started = Instant::now();
         let path = folder.join(format!("events.{}", format.extension()));
-        let options =
-            Options { format, compression: Compression::None, csv: CsvOptions::default() };
         let mut target = Target::open(Some(&path))?;
         let request = ScanRequest::of(Scope::everything());
-        let totals = write(&engine, &snapshot, &request, options, &mut target).await?;
+        let put = |piece: Bytes| target.write_all(&piece);
+        let totals = write(&engine, &snapshot, &request, Options::new(format), put).await?;
         target.publish()?;
         say!(
             "{:<9} {}: {} events, {} in {}, {}",
@@ -103,5 +115,57 @@ async fn export_all(settings: &Settings) -> anyhow::Result<()> {
             progress::rate(totals.rows, started),
         )?;
     }
+    let logs = snapshot.manifest().tenants.iter();
+    // The smallest log: it shows all there is to see, and takes no time.
+    let Some((tenant, _)) = logs.min_by_key(|(_, head)| head.size) else { return Ok(None) };
+    let path = folder.join("evidence.zip");
+    prove(&engine, &reader, &snapshot, tenant, &path).await?;
+    verify(&reader, tenant, &path).await?;
+    Ok(Some(path))
+}
+
+/// An evidence bundle of everything a tenant has.
+async fn prove(
+    engine: &Engine,
+    reader: &LakeReader,
+    snapshot: &Snapshot,
+    tenant: &str,
+    path: &Path,
+) -> anyhow::Result<()> {
+    let started = Instant::now();
+    let asked = [("tenant_id", tenant)];
+    let request =
+        ScanRequest { filter: Filter::of(asked)?, ..ScanRequest::of(Scope::everything()) };
+    let chosen = (Claim::Complete, Options::new(Format::Ndjson));
+    let proven = Proven::new(engine, reader, snapshot, request, &asked, chosen)?;
+    let done = proven.bundle(path).await?;
+    say!(
+        "{:<9} {}: all {} events of {tenant}, with proof, {} in {}",
+        "evidence",
+        path.display(),
+        progress::count(done.rows),
+        progress::size(done.bytes),
+        progress::seconds(started.elapsed()),
+    )?;
+    Ok(())
+}
+
+/// Checks the bundle as an auditor would who was given the lake's public key.
+async fn verify(reader: &LakeReader, tenant: &str, path: &Path) -> anyhow::Result<()> {
+    let started = Instant::now();
+    let keys = reader.log().keys().await?.map(|keys| keys.verifiers(tenant)).unwrap_or_default();
+    let (trust, bundle) = (Trust { keys, ..Trust::default() }, path.to_owned());
+    let verifying = move || verify_export(&bundle, &trust, &|_| {});
+    let verdict = tokio::task::spawn_blocking(verifying).await??;
+    if let Some(finding) = verdict.findings.first() {
+        bail!("{}: {}", path.display(), finding.detail);
+    }
+    say!(
+        "{:<9} {}: {} events, nothing changed, nothing left out, in {}",
+        "verified",
+        path.display(),
+        progress::count(verdict.rows),
+        progress::seconds(started.elapsed()),
+    )?;
     Ok(())
 }

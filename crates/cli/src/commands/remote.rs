@@ -1,5 +1,7 @@
 //! `export --server`: the same export, asked of a running server.
 
+use std::io::Write;
+
 use anyhow::{Context, bail};
 use auditlake_export::{Format, Options};
 
@@ -20,11 +22,13 @@ pub(crate) async fn export(
     let (order, safe) = (arguments.order.to_string(), options.csv.safe.to_string());
     let safe = (options.format == Format::Csv).then_some(("csv_safe", safe.as_str()));
     let limit = arguments.limit.map(|limit| limit.to_string());
+    let proof = arguments.proof.map(|claim| claim.to_string());
     parameters.extend([("format", format.as_str()), ("compression", compression.as_str())]);
     parameters.push(("order", order.as_str()));
     parameters.extend(safe);
     parameters.extend(arguments.columns.as_deref().map(|columns| ("columns", columns)));
     parameters.extend(limit.as_deref().map(|limit| ("limit", limit)));
+    parameters.extend(proof.as_deref().map(|claim| ("proof", claim)));
     let url = format!("{}/v1/events/export", server.trim_end_matches('/'));
     let mut response = reqwest::Client::new()
         .get(&url)
@@ -40,7 +44,7 @@ pub(crate) async fn export(
     let mut bytes = 0;
     // A server that fails on the way cuts the connection; that is an error here, not an end.
     while let Some(chunk) = response.chunk().await.context("the export broke off")? {
-        target.write(&chunk)?;
+        target.write_all(&chunk)?;
         bytes += chunk.len() as u64;
     }
     Ok(bytes)

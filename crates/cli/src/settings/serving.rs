@@ -6,8 +6,11 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::{Context, bail};
-use auditlake_server::{Dialect, Issuer, IssuerConfig, JwksSource, ServerConfig, TlsConfig};
+use anyhow::{Context, anyhow, bail};
+use auditlake_server::{
+    Dialect, Issuer, IssuerConfig, JwksSource, ServerConfig, TlsConfig, Witness,
+};
+use auditlake_tlog::{Algorithm, NoteError, VerifierKey};
 use serde::Deserialize;
 
 use super::{File, Tuning};
@@ -26,6 +29,17 @@ pub(super) struct Serving {
     max_exports_per_caller: Option<usize>,
     export_retention: Option<Duration>,
     oidc: Option<Oidc>,
+    witnesses: Vec<Witness>,
+}
+
+/// Somebody who is asked to cosign checkpoints: a table `[[witness]]`.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct WitnessTable {
+    /// Where it takes checkpoints, without `/add-checkpoint`.
+    url: String,
+    /// Its public key as C2SP writes it: name, id and key, with `+` between them.
+    key: String,
 }
 
 /// The identity provider whose tokens are taken beside API keys: the table `[oidc]`.
@@ -58,7 +72,7 @@ impl Serving {
         let cert = flags.tls_cert.or(file.tls_cert.take());
         let key = flags.tls_key.or(file.tls_key.take());
         let dialect = file.dialect.take().map(|name| name.parse::<Dialect>()).transpose();
-        let dialect = dialect.map_err(|reason| anyhow::anyhow!("dialect: {reason}"))?;
+        let dialect = dialect.map_err(|reason| anyhow!("dialect: {reason}"))?;
         let most = flags.max_exports.or(file.max_exports);
         let most_each = flags.max_exports_per_caller.or(file.max_exports_per_caller);
         Ok(Self {
@@ -74,6 +88,7 @@ impl Serving {
             max_exports_per_caller: at_least_one("max_exports_per_caller", most_each)?,
             export_retention: days(flags.export_retention.or(file.export_retention))?,
             oidc: file.oidc.take(),
+            witnesses: witnesses(&file.witness)?,
         })
     }
 
@@ -88,6 +103,7 @@ impl Serving {
             tls: self.tls.clone(),
             public_url: self.public_url.clone(),
             root_dialect: self.dialect,
+            witnesses: self.witnesses.clone(),
             ..ServerConfig::default()
         };
         if let Some(tls) = &config.tls {
@@ -133,7 +149,7 @@ impl Oidc {
                 name.clone_from(own);
             }
         }
-        Issuer::new(config).map_err(|reason| anyhow::anyhow!("oidc: {reason}"))
+        Issuer::new(config).map_err(|reason| anyhow!("oidc: {reason}"))
     }
 }
 
@@ -145,6 +161,26 @@ fn tls(cert: Option<PathBuf>, key: Option<PathBuf>) -> anyhow::Result<Option<Tls
         (Some(_), None) => bail!("tls_cert needs tls_key, the certificate's private key"),
         (None, Some(_)) => bail!("tls_key needs tls_cert, the certificate that it belongs to"),
     }
+}
+
+/// Every witness has a key of its own, by which its cosignatures are told from others.
+fn witnesses(tables: &[WitnessTable]) -> anyhow::Result<Vec<Witness>> {
+    let mut witnesses: Vec<Witness> = Vec::new();
+    for WitnessTable { url, key } in tables {
+        if !url.starts_with("http://") && !url.starts_with("https://") {
+            bail!("witness: url {url:?} does not begin with http:// or https://");
+        }
+        let key: VerifierKey =
+            key.parse().map_err(|reason: NoteError| anyhow!("witness {url}: key: {reason}"))?;
+        if key.algorithm != Algorithm::Cosignature {
+            bail!("witness {url}: key: {} signs notes, but makes no cosignatures", key.name);
+        }
+        if witnesses.iter().any(|other| other.key == key) {
+            bail!("witness {url}: another witness has the key of {} too", key.name);
+        }
+        witnesses.push(Witness { url: url.trim_end_matches('/').to_owned(), key });
+    }
+    Ok(witnesses)
 }
 
 fn public_url(url: Option<String>) -> anyhow::Result<Option<String>> {
@@ -215,6 +251,9 @@ mod tests {
             ("export_retention = 100000", "export_retention"),
             ("dialect = \"splunk\"", "clawforge"),
             ("public_url = \"audit.example.com\"", "public_url"),
+            ("[[witness]]\nurl = \"https://w.example.com\"", "key"),
+            ("[[witness]]\nurl = \"w.example.com\"\nkey = \"w+1+AA==\"", "http://"),
+            ("[[witness]]\nurl = \"https://w.example.com\"\nkey = \"w\"", "name+id+base64"),
             ("[oidc]\nissuer = \"https://id.example.com\"", "audience"),
             (
                 "[oidc]\nissuer = \"https://id.example.com\"\naudience = \"a\"\nsecret = \"b\"",
@@ -243,5 +282,24 @@ mod tests {
                     leeway_s = 5\n[oidc.claims]\ntenant = \"company\"\n";
         let config = read(ServeArgs::default(), text).unwrap();
         assert!(config.issuer.is_some());
+    }
+
+    #[test]
+    fn witnesses_are_taken_with_keys_that_cosign_and_no_others() {
+        let text = |algorithm, byte| {
+            let key = VerifierKey::new("w.example.com", algorithm, [byte; 32]).unwrap();
+            format!("[[witness]]\nurl = \"https://w.example.com/{byte}/\"\nkey = \"{key}\"\n")
+        };
+        let (one, two) = (text(Algorithm::Cosignature, 1), text(Algorithm::Cosignature, 2));
+        let config = read(ServeArgs::default(), &format!("{one}{two}")).unwrap();
+        let urls: Vec<&str> = config.witnesses.iter().map(|witness| witness.url.as_str()).collect();
+        assert_eq!(urls, ["https://w.example.com/1", "https://w.example.com/2"]);
+        for (text, words) in [
+            (format!("{one}{one}"), "another witness"),
+            (text(Algorithm::Ed25519, 1), "no cosignatures"),
+        ] {
+            let error = read(ServeArgs::default(), &text).unwrap_err().to_string();
+            assert!(error.contains(words), "{words:?} is not in {error:?}");
+        }
     }
 }

@@ -16,24 +16,33 @@ use super::Maintenance;
 use crate::error::LakeError;
 use crate::failpoint;
 use crate::hot::HotBatch;
-use crate::manifest::CommitKind;
+use crate::log::TileWriter;
+use crate::manifest::{CommitKind, Manifest, TenantHead};
 use crate::paths;
 use crate::segment::{Segment, SegmentWriter, sort};
 use crate::wal::truncate_to;
 use crate::writer::{Command, Sealed};
+
+/// The heads of tenants' logs.
+type Heads = BTreeMap<String, TenantHead>;
 
 impl Maintenance {
     /// Flushes everything acknowledged so far. What could not be written stays hot, and is
     /// taken up again by the next flush.
     pub(crate) async fn flush(&mut self) -> Result<(), LakeError> {
         self.shared.check_running()?;
-        if self.pending.is_none() {
-            self.pending = Some(self.seal().await?);
-        }
+        // What an earlier flush could not write; behind it there may be more by now.
+        self.flush_sealed().await?;
+        self.pending = Some(self.seal().await?);
+        self.flush_sealed().await
+    }
+
+    async fn flush_sealed(&mut self) -> Result<(), LakeError> {
         let Some(sealed) = &self.pending else { return Ok(()) };
         if !sealed.batches.is_empty() {
             let add = self.write_segments(sealed).await?;
             let applied_before = self.commit_flush(sealed, add).await?;
+            let grown: Vec<String> = sealed.tenants.keys().cloned().collect();
             // From here on they are in segments: whatever fails below must not repeat them.
             self.pending = None;
             failpoint::hit("flush::after_commit").map_err(LakeError::io("flush"))?;
@@ -41,6 +50,10 @@ impl Maintenance {
             // the WAL still has what it named.
             if let Err(error) = truncate_to(&self.config.wal_dir, applied_before) {
                 tracing::warn!(%error, "a WAL file that is not needed any more stays");
+            }
+            // The next commit does it, if it must: until then the manifest has the blocks.
+            if let Err(error) = self.store_tiles(&self.shared.manifest(), &grown).await {
+                tracing::warn!(%error, "tiles that are full are not stored yet");
             }
         }
         self.pending = None;
@@ -90,14 +103,40 @@ impl Maintenance {
     /// Commits the segments; answers how much of the WAL was in segments before.
     async fn commit_flush(&self, sealed: &Sealed, add: Vec<Segment>) -> Result<u64, LakeError> {
         let base = self.shared.manifest();
+        // This commit lets go the blocks of every tile that was full before it.
+        let grown: Vec<String> = sealed.tenants.keys().cloned().collect();
+        self.store_tiles(&base, &grown).await?;
         let mut commit = self.new_commit(CommitKind::Flush, &base);
         let applied_before = commit.wal_applied;
         commit.add = add;
         commit.wal_applied = sealed.position;
-        commit.tenants = sealed.tenants.clone();
+        commit.tenants = self.sign(sealed.tenants.clone()).await?;
         failpoint::hit("flush::before_commit").map_err(LakeError::io("flush"))?;
         self.commit(&base, commit).await?;
         Ok(applied_before)
+    }
+
+    /// Signs the checkpoint of each head.
+    async fn sign(&self, mut heads: Heads) -> Result<Heads, LakeError> {
+        let key = Arc::clone(&self.key);
+        let signed = tokio::task::spawn_blocking(move || -> Result<Heads, LakeError> {
+            for (tenant, head) in &mut heads {
+                head.signature = Some(key.sign(tenant, head)?);
+            }
+            Ok(heads)
+        });
+        signed.await.map_err(LakeError::data("signing checkpoints"))?
+    }
+
+    /// Stores the full tiles of these tenants' logs whose blocks the manifest still has.
+    async fn store_tiles(&self, manifest: &Manifest, tenants: &[String]) -> Result<(), LakeError> {
+        let tiles = TileWriter { store: self.store(), retry: self.retry() };
+        for tenant in tenants {
+            if let Some(head) = manifest.tenants.get(tenant) {
+                tiles.store_tiles(tenant, head).await?;
+            }
+        }
+        Ok(())
     }
 }
 

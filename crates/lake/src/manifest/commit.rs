@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use auditlake_tlog::tile::WIDTH;
 use auditlake_tlog::{CompactRange, Hash};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -34,12 +35,57 @@ pub struct TenantHead {
     pub peaks: Vec<Hash>,
     /// The latest `recorded_at`.
     pub recorded_at_us: i64,
+    /// The signature of the checkpoint of this head, in base64: the key's id and what the key
+    /// made of the checkpoint, as they stand in the line of a signed note. None if the lake had
+    /// no key.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub signature: Option<String>,
+    /// The hashes of blocks of 256 events, the last of which is the last block that is full.
+    /// In a commit: those that were completed since the commit before. In the state: those that
+    /// are in no stored tile yet.
+    #[serde(default, skip_serializing_if = "Vec::is_empty", with = "hex::many")]
+    pub blocks: Vec<Hash>,
 }
 
 impl TenantHead {
-    pub(crate) fn of(range: &CompactRange, recorded_at_us: i64) -> Self {
+    pub(crate) fn of(range: &CompactRange, recorded_at_us: i64, blocks: Vec<Hash>) -> Self {
         let (size, root, peaks) = (range.size(), range.root(), range.peaks().to_vec());
-        Self { size, root, peaks, recorded_at_us }
+        Self { size, root, peaks, recorded_at_us, signature: None, blocks }
+    }
+
+    /// How many blocks of 256 events are full.
+    fn full_blocks(&self) -> u64 {
+        self.size / WIDTH
+    }
+
+    /// The number of the first of [`Self::blocks`].
+    pub(crate) fn first_block(&self) -> u64 {
+        self.full_blocks().saturating_sub(self.blocks.len() as u64)
+    }
+
+    /// The hash of a block of 256 events, if it is one of [`Self::blocks`].
+    pub(crate) fn block(&self, index: u64) -> Option<Hash> {
+        let place = usize::try_from(index.checked_sub(self.first_block())?).ok()?;
+        self.blocks.get(place).copied()
+    }
+
+    /// What the state keeps of the head of a commit that was made where the state had `before`.
+    ///
+    /// The blocks of a tile that was full then are let go: the writer stored that tile before it
+    /// wrote the commit. Blocks that do not adjoin the new ones are let go too: some between
+    /// them are unknown.
+    pub(crate) fn following(&self, before: Option<&Self>) -> Self {
+        let mut head = self.clone();
+        let Some(before) = before else { return head };
+        let completed = self.full_blocks().saturating_sub(before.full_blocks());
+        if completed == self.blocks.len() as u64 {
+            let first_unstored = before.full_blocks() / WIDTH * WIDTH;
+            let stored = first_unstored.saturating_sub(before.first_block());
+            let stored = usize::try_from(stored).unwrap_or(usize::MAX);
+            let kept = before.blocks.iter().skip(stored);
+            head.blocks = kept.chain(&self.blocks).copied().collect();
+        }
+        head
     }
 
     /// The root in hexadecimal.
@@ -113,4 +159,53 @@ impl Commit {
 /// What the next commit names as `prev`.
 pub(crate) fn hash_of(bytes: &[u8]) -> String {
     hex::encode(&Sha256::digest(bytes))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn head(size: u64, blocks: std::ops::Range<u8>) -> TenantHead {
+        let (root, peaks) = ([0; 32], vec![[0; 32]; size.count_ones() as usize]);
+        let blocks = blocks.map(|block| [block; 32]).collect();
+        TenantHead { size, root, peaks, recorded_at_us: 0, signature: None, blocks }
+    }
+
+    #[test]
+    fn blocks_add_up_until_a_tile_has_them() {
+        let first = head(3 * 256 + 9, 0..3).following(None);
+        let second = head(5 * 256, 3..5).following(Some(&first));
+        assert_eq!(second.blocks, head(0, 0..5).blocks);
+        assert_eq!((second.block(4), second.block(5)), (Some([4; 32]), None));
+        let idle = head(5 * 256 + 255, 0..0).following(Some(&second));
+        assert_eq!(idle.blocks, second.blocks);
+
+        let mut full = head(260 * 256, 0..255).following(Some(&idle));
+        assert_eq!(full.blocks.len(), 260, "the commit that fills a tile keeps its blocks");
+        full = head(261 * 256, 7..8).following(Some(&full));
+        assert_eq!((full.first_block(), full.blocks.len()), (256, 5));
+        assert_eq!(full.block(260), Some([7; 32]));
+        assert_eq!(full.block(255), None);
+    }
+
+    #[test]
+    fn blocks_with_a_gap_are_not_joined() {
+        let known = head(2 * 256, 0..2).following(None);
+        let silent = head(4 * 256, 0..0).following(Some(&known));
+        assert_eq!(silent.blocks, head(0, 0..0).blocks);
+        let next = head(6 * 256, 4..6).following(Some(&silent));
+        assert_eq!((next.first_block(), next.block(3), next.block(4)), (4, None, Some([4; 32])));
+        let later = head(259 * 256, 0..253).following(Some(&next));
+        let last = head(259 * 256 + 1, 0..0).following(Some(&later));
+        assert_eq!((last.first_block(), last.blocks.len()), (256, 3));
+    }
+
+    #[test]
+    fn a_head_without_the_new_members_is_read() {
+        let plain = r#"{"size":0,"root":"ROOT","peaks":[],"recorded_at_us":7}"#;
+        let plain = plain.replace("ROOT", &"00".repeat(32));
+        let read: TenantHead = serde_json::from_str(&plain).unwrap();
+        assert_eq!((read.signature.as_deref(), read.blocks.len()), (None, 0));
+        assert_eq!(serde_json::to_string(&read).unwrap(), plain);
+    }
 }

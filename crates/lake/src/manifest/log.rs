@@ -191,7 +191,7 @@ impl ManifestLog {
 
     /// The newest snapshot that is whole. A torn one costs time, not truth: the commits it
     /// sums up are all still there.
-    async fn newest_snapshot(&self) -> Result<Manifest, LakeError> {
+    pub(crate) async fn newest_snapshot(&self) -> Result<Manifest, LakeError> {
         for version in self.snapshots().await?.into_iter().rev() {
             let path = paths::snapshot(version);
             let Some(bytes) = self.read(&path).await? else { continue };

@@ -57,7 +57,8 @@ impl Manifest {
         next.segments.extend(commit.add.iter().cloned().map(Arc::new));
         next.segments.sort_by(|a, b| (a.day, &a.path).cmp(&(b.day, &b.path)));
         for (tenant, head) in &commit.tenants {
-            next.tenants.insert(tenant.clone(), head.clone());
+            let head = head.following(next.tenants.get(tenant));
+            next.tenants.insert(tenant.clone(), head);
         }
         let applied = next.wal_applied.entry(commit.writer.clone()).or_default();
         *applied = commit.wal_applied.max(*applied);

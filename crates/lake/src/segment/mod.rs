@@ -1,6 +1,7 @@
 //! Segments: immutable Parquet files of one day's events, sorted by tenant, time and seq.
 
 mod bounds;
+mod by_seq;
 mod encode;
 mod merge;
 mod read;
@@ -12,9 +13,10 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 pub(crate) use bounds::Summary;
 pub use bounds::{Bounds, Span};
+pub(crate) use by_seq::SeqRanges;
 pub(crate) use encode::{SegmentWriter, sort};
 pub(crate) use merge::merge;
-pub(crate) use read::{Batches, open, read_columns};
+pub(crate) use read::{Batches, is_of_store, open, read_columns};
 
 /// What the manifest knows of a segment: enough to prune it without opening its footer.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

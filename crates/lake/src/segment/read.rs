@@ -23,10 +23,17 @@ use crate::error::LakeError;
 pub(crate) type Batches = BoxStream<'static, Result<RecordBatch, LakeError>>;
 
 /// A segment's bytes, for the Parquet reader.
-struct SegmentReader {
+pub(super) struct SegmentReader {
     store: Arc<dyn ObjectStore>,
     path: Path,
     bytes: u64,
+}
+
+impl SegmentReader {
+    pub(super) fn new(store: &Arc<dyn ObjectStore>, segment: &Segment) -> Self {
+        let path = Path::from(segment.path.as_str());
+        Self { store: Arc::clone(store), path, bytes: segment.bytes }
+    }
 }
 
 fn external(source: object_store::Error) -> ParquetError {
@@ -47,21 +54,29 @@ impl AsyncFileReader for SegmentReader {
 
     fn get_metadata<'a>(
         &'a mut self,
-        _options: Option<&'a ArrowReaderOptions>,
+        options: Option<&'a ArrowReaderOptions>,
     ) -> BoxFuture<'a, Result<Arc<ParquetMetaData>, ParquetError>> {
         async move {
             let bytes = self.bytes;
-            Ok(Arc::new(ParquetMetaDataReader::new().load_and_finish(self, bytes).await?))
+            let footer = ParquetMetaDataReader::new().with_arrow_reader_options(options);
+            Ok(Arc::new(footer.load_and_finish(self, bytes).await?))
         }
         .boxed()
     }
 }
 
+/// Whether the store failed, and not a decoder: what decompresses and what evaluates predicates
+/// also reports errors that are foreign to Parquet.
+pub(crate) fn is_of_store(error: &ParquetError) -> bool {
+    matches!(error, ParquetError::External(source) if source.is::<object_store::Error>())
+}
+
 /// A store that fails is not a file that is damaged.
-fn unreadable(path: &str, source: ParquetError) -> LakeError {
-    match source {
-        ParquetError::External(_) => LakeError::data(&format!("reading {path}"))(source),
-        _ => LakeError::damaged(path, source),
+pub(super) fn unreadable(path: &str, source: ParquetError) -> LakeError {
+    if is_of_store(&source) {
+        LakeError::data(&format!("reading {path}"))(source)
+    } else {
+        LakeError::damaged(path, source)
     }
 }
 
@@ -73,9 +88,7 @@ pub(crate) async fn open(
     batch_rows: usize,
 ) -> Result<Batches, LakeError> {
     let path = segment.path.as_str();
-    let reader =
-        SegmentReader { store: Arc::clone(store), path: Path::from(path), bytes: segment.bytes };
-    let builder = ParquetRecordBatchStreamBuilder::new(reader)
+    let builder = ParquetRecordBatchStreamBuilder::new(SegmentReader::new(store, segment))
         .await
         .map_err(|source| unreadable(path, source))?;
     let mask = match columns {

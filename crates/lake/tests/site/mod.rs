@@ -27,11 +27,12 @@ use tempfile::TempDir;
 /// 2026-03-01T00:00:00Z, where the clock starts; events of day 0 are of this day.
 pub(crate) const START_US: i64 = 1_772_323_200_000_000;
 
-/// A root, and the WAL folder and clock of one writer on it.
+/// A root, and the WAL folder, key and clock of one writer on it.
 pub(crate) struct Site {
     folder: TempDir,
     root: Root,
     pub(crate) wal_dir: PathBuf,
+    pub(crate) key_dir: PathBuf,
     pub(crate) clock: Arc<ManualClock>,
 }
 
@@ -42,22 +43,23 @@ impl Site {
         let location = folder.path().join("lake");
         let location = location.to_str().expect("a path that is text");
         let root = Root::open(location, true, []).expect("a root in a folder");
-        let wal_dir = LakeConfig::new(root.clone()).wal_dir;
-        Self { folder, root, wal_dir, clock: Arc::new(ManualClock::new(START_US)) }
+        let LakeConfig { wal_dir, key_dir, .. } = LakeConfig::new(root.clone());
+        Self { folder, root, wal_dir, key_dir, clock: Arc::new(ManualClock::new(START_US)) }
     }
 
     /// A lake in a store that others may use too, with a WAL folder of its own.
     pub(crate) fn on(store: Arc<dyn ObjectStore>) -> Self {
         let folder = tempfile::tempdir().expect("a temporary folder");
-        let wal_dir = folder.path().join("wal");
+        let (wal_dir, key_dir) = (folder.path().join("wal"), folder.path().join("keys"));
         let root = Root::of(store, "a shared store");
-        Self { folder, root, wal_dir, clock: Arc::new(ManualClock::new(START_US)) }
+        Self { folder, root, wal_dir, key_dir, clock: Arc::new(ManualClock::new(START_US)) }
     }
 
     /// Nothing happens by itself, and nothing waits long.
     pub(crate) fn config(&self) -> LakeConfig {
         LakeConfig {
             wal_dir: self.wal_dir.clone(),
+            key_dir: self.key_dir.clone(),
             flush_interval: Duration::from_secs(3600),
             compact_segments: usize::MAX,
             retry_wait: Duration::from_millis(1),

@@ -6,11 +6,12 @@
 use arrow::array::{Array, ArrayRef, AsArray, RecordBatch};
 use arrow::compute::cast;
 use arrow::datatypes::{DataType, TimestampMicrosecondType, UInt64Type};
-use auditlake_lake::{Lake, LakeConfig, Root, Snapshot};
+use auditlake_lake::{Lake, LakeConfig, Logs, Root, Snapshot};
 use auditlake_model::columns::{COLUMNS, at};
 use auditlake_model::env::Environment;
-use auditlake_model::filter::{Filter, Range};
+use auditlake_model::filter::{Filter, Range, SeqRange};
 use auditlake_model::id::FreshIds;
+use auditlake_model::line::LineWriter;
 use auditlake_model::parse::{ParseOptions, TenantRule, UnknownKeys, parse_events};
 use auditlake_model::sample::{Sample, SampleConfig};
 
@@ -58,6 +59,15 @@ impl<'a> Event<'a> {
     }
 }
 
+/// One event as a leaf of its tenant's log.
+pub(crate) struct Line {
+    pub(crate) tenant: String,
+    pub(crate) seq: u64,
+    pub(crate) recorded_us: i64,
+    /// The canonical line, without its line end.
+    pub(crate) text: Vec<u8>,
+}
+
 pub(crate) struct TestLake {
     lake: Lake,
     _folder: tempfile::TempDir,
@@ -97,18 +107,11 @@ impl TestLake {
     pub(crate) async fn of(batches: Vec<Vec<u8>>, sealing: Sealing) -> Self {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let root = Root::open(folder.path().to_str().expect("text"), true, []).expect("a root");
-        let environment = Environment::system();
-        let lake = Lake::open(LakeConfig::new(root), environment.clone()).await.expect("a lake");
+        let opened = Lake::open(LakeConfig::new(root), Environment::system()).await;
+        let lake = opened.expect("a lake");
         let half = batches.len() / 2;
         for (index, lines) in batches.iter().enumerate() {
-            let mut options = ParseOptions {
-                unknown: UnknownKeys::Refuse,
-                tenant: TenantRule::Named,
-                partial: false,
-                ids: &mut FreshIds(&environment),
-            };
-            let parsed = parse_events(lines, &mut options).expect("sample events are good");
-            lake.append(parsed.draft).await.expect("an append");
+            append(&lake, lines).await;
             let flushed = match sealing {
                 Sealing::Hot => false,
                 Sealing::HalfAndHalf => index < half,
@@ -129,6 +132,19 @@ impl TestLake {
         self.lake.snapshot()
     }
 
+    pub(crate) fn logs(&self) -> Logs {
+        self.lake.log()
+    }
+
+    /// Takes more events, which are none of those that the other functions tell of.
+    pub(crate) async fn append(&self, lines: &[u8]) {
+        append(&self.lake, lines).await;
+    }
+
+    pub(crate) async fn flush(&self) {
+        self.lake.flush().await.expect("a flush");
+    }
+
     pub(crate) async fn close(self) {
         self.lake.close().await.expect("a clean end");
     }
@@ -141,6 +157,32 @@ impl TestLake {
     /// The same for those that a filter means, whose SQL expressions are not looked at.
     pub(crate) fn places_where(&self, filter: &Filter) -> Vec<Place> {
         self.each(|event| holds(filter, event).then(|| event.place()))
+    }
+
+    /// Every event as a leaf, tenant by tenant in the order of their logs.
+    pub(crate) fn lines(&self) -> Vec<Line> {
+        let mut lines = Vec::new();
+        for batch in &self.rows {
+            let mut writer = LineWriter::new(&batch.schema()).expect("columns of events");
+            let (mut text, mut ends) = (Vec::new(), Vec::new());
+            writer.write_each(batch, &mut text, &mut ends);
+            let tenants = cast(batch.column(at::TENANT_ID), &DataType::Utf8).expect("text");
+            let tenants = tenants.as_string::<i32>();
+            let seqs = batch.column(at::SEQ).as_primitive::<UInt64Type>();
+            let times = batch.column(at::RECORDED_AT).as_primitive::<TimestampMicrosecondType>();
+            let mut start = 0;
+            for (row, end) in ends.into_iter().enumerate() {
+                lines.push(Line {
+                    tenant: tenants.value(row).to_owned(),
+                    seq: seqs.value(row),
+                    recorded_us: times.value(row),
+                    text: text[start..end - 1].to_vec(),
+                });
+                start = end;
+            }
+        }
+        lines.sort_by(|one, other| (&one.tenant, one.seq).cmp(&(&other.tenant, other.seq)));
+        lines
     }
 
     /// What becomes of the events of which something becomes.
@@ -156,6 +198,23 @@ impl TestLake {
         }
         found
     }
+}
+
+/// Appends events of NDJSON.
+async fn append(lake: &Lake, lines: &[u8]) {
+    let environment = Environment::system();
+    let mut options = ParseOptions {
+        unknown: UnknownKeys::Refuse,
+        tenant: TenantRule::Named,
+        partial: false,
+        ids: &mut FreshIds(&environment),
+    };
+    let parsed = parse_events(lines, &mut options).expect("sample events are good");
+    lake.append(parsed.draft).await.expect("an append");
+}
+
+fn has_place(range: SeqRange, seq: u64) -> bool {
+    range.from.is_none_or(|from| seq >= from) && range.to.is_none_or(|to| seq < to)
 }
 
 fn within(range: Range, time: i64) -> bool {
@@ -176,6 +235,7 @@ fn holds(filter: &Filter, event: &Event<'_>) -> bool {
     ];
     within(filter.occurred, event.time(at::OCCURRED_AT))
         && within(filter.recorded, event.time(at::RECORDED_AT))
+        && has_place(filter.seq, event.seq())
         && filter.terms.iter().all(|term| {
             let cell = event.text(term.column);
             let any = |matches: &[auditlake_model::filter::Match]| {

@@ -1,5 +1,5 @@
-//! The files of an export job: each by itself, whole or a range of it, the manifest, and all of
-//! them in one archive.
+//! The files of an export job: each by itself, whole or a range of it, the manifest, the proof,
+//! and all of them in one archive.
 //!
 //! Names in a path are looked up among those of the job and lead nowhere else. What is given
 //! out is in the log before the first byte of it leaves.
@@ -7,6 +7,7 @@
 mod archive;
 mod range;
 
+use auditlake_export::proof::PROOF;
 use auditlake_lake::{Document, LakeError};
 use auditlake_model::columns::at;
 use axum::body::Body;
@@ -26,6 +27,7 @@ use crate::file_headers::{REPR_DIGEST, attachment, compact_day, repr_digest, val
 use crate::hex;
 use crate::identity::Principal;
 use crate::jobs::{self, FileDone, Job, JobState};
+use crate::manifesting::MANIFEST;
 use crate::params::Params;
 use crate::permits::Permit;
 use crate::problem::{Problem, ProblemBody};
@@ -33,7 +35,11 @@ use crate::state::AppState;
 use range::Part;
 
 pub(crate) fn routes() -> OpenApiRouter<AppState> {
-    OpenApiRouter::new().routes(routes!(file)).routes(routes!(manifest)).routes(routes!(archive))
+    OpenApiRouter::new()
+        .routes(routes!(file))
+        .routes(routes!(manifest))
+        .routes(routes!(proof))
+        .routes(routes!(archive))
 }
 
 /// What a client says beside the path.
@@ -262,21 +268,74 @@ async fn manifest(
     let Path(id) = id.map_err(|_| Problem::bad_request("the id in the path is no text"))?;
     let held = jobs::find(&state, &caller, &id).await?;
     check_ready(&held.id, &held.value)?;
-    let Some(reader) = state.lake().exports().read(&held.id, jobs::MANIFEST, None).await? else {
-        return Err(Problem::internal("reading a manifest", &"it is not there"));
+    give_paper(&state, &held, MANIFEST, held.value.manifest_sha256.as_deref()).await
+}
+
+/// Gives the proof of an export: what is claimed of its events, and what leads from them to the
+/// signed checkpoints of the tenants' logs.
+///
+/// It is worth something together with the files; `archive.zip` has all of it.
+#[utoipa::path(
+    get,
+    path = "/v1/exports/{id}/proof",
+    operation_id = "download_export_proof",
+    tag = "exports",
+    params(("id" = String, Path, description = "The id of an export.")),
+    responses(
+        (status = 200, description = "The proof.", content_type = "application/json"),
+        (status = 400, description = "A parameter is not allowed.",
+            body = ProblemBody, content_type = "application/problem+json"),
+        (status = 403, description = "The caller may not export.",
+            body = ProblemBody, content_type = "application/problem+json"),
+        (status = 404, description = "There is no such export, it is not the caller's to see, or \
+            it was made without a proof.",
+            body = ProblemBody, content_type = "application/problem+json"),
+        (status = 409, description = "The export is not ready.",
+            body = ProblemBody, content_type = "application/problem+json"),
+        (status = 410, description = "The files of the export are deleted.",
+            body = ProblemBody, content_type = "application/problem+json"),
+    )
+)]
+async fn proof(
+    State(state): State<AppState>,
+    caller: Principal,
+    id: Result<Path<String>, PathRejection>,
+    request: Request,
+) -> Result<Response, Problem> {
+    Params::read(request.uri().query()).finish()?;
+    let Path(id) = id.map_err(|_| Problem::bad_request("the id in the path is no text"))?;
+    let held = jobs::find(&state, &caller, &id).await?;
+    if held.value.request.proof.is_none() {
+        let detail = format!("export {id} was made without a proof; make one with `proof`");
+        return Err(Problem::new(StatusCode::NOT_FOUND, detail));
+    }
+    check_ready(&held.id, &held.value)?;
+    give_paper(&state, &held, PROOF, held.value.proof_sha256.as_deref()).await
+}
+
+/// Gives a JSON file that stands beside the files of a job.
+async fn give_paper(
+    state: &AppState,
+    held: &Document<Job>,
+    name: &str,
+    sha256: Option<&str>,
+) -> Result<Response, Problem> {
+    let Some(reader) = state.lake().exports().read(&held.id, name, None).await? else {
+        return Err(Problem::internal("reading what describes an export", &"it is not there"));
     };
     let size = reader.size;
     let mut response = Response::new(Body::from_stream(reader.bytes));
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
     headers.insert(header::CONTENT_LENGTH, HeaderValue::from(size));
-    if let Some(sha256) = &held.value.manifest_sha256 {
+    if let Some(sha256) = sha256 {
         headers.insert(header::ETAG, value(&format!("\"{sha256}\""))?);
     }
     Ok(response)
 }
 
-/// Gives all files of an export and its manifest as one zip archive.
+/// Gives all files of an export and its manifest as one zip archive; with its proof and what is
+/// needed to check it, if it has one.
 ///
 /// It is packed while it is sent. One that breaks off has no directory, and no reader takes it
 /// for whole.

@@ -5,37 +5,28 @@
 use std::sync::Arc;
 
 use auditlake_export::{Encoder, Envelope, Format, Options, Shape};
-use auditlake_model::columns::{self, COLUMNS, at};
-use auditlake_model::id::new_ulid;
-use auditlake_model::time::format_rfc3339;
+use auditlake_model::claim::Claim;
+use auditlake_model::columns;
 use auditlake_query::{Order, ScanRequest};
 use axum::extract::{Request, State};
 use axum::http::StatusCode;
 use axum::http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use axum::http::request::Parts;
 use axum::response::{IntoResponse, Response};
-use serde_json::{Map, Value, json};
 use tracing::Instrument;
 use utoipa_axum::router::{OpenApiRouter, UtoipaMethodRouter};
 use utoipa_axum::routes;
 
 use super::saved_queries;
-use crate::accept;
-use crate::audit::Deed;
-use crate::file_headers::{REPR_DIGEST, attachment, repr_digest, value};
-use crate::flow::{Finished, Flow, is_crowded};
-use crate::hex;
+use crate::export_record::ExportRecord;
+use crate::file_headers::compact_second;
+use crate::flow::{Flow, is_crowded};
 use crate::identity::{Permission, Principal};
 use crate::params::{FilterParams, Params};
 use crate::problem::{Problem, ProblemBody};
 use crate::pump::{self, Broken};
 use crate::state::AppState;
-
-const EXPORT_ID: HeaderName = HeaderName::from_static("auditlake-export-id");
-const LIMIT: HeaderName = HeaderName::from_static("auditlake-limit");
-/// One of the trailers, which come only behind a whole file.
-const ROWS: HeaderName = HeaderName::from_static("auditlake-rows");
-const TRAILERS: &str = "auditlake-rows, repr-digest";
+use crate::{accept, bundling};
 
 /// The formats by the media types that ask for them.
 const MEDIA_TYPES: [(Format, &[&str]); 4] = [
@@ -60,6 +51,8 @@ pub(crate) struct StreamRequest {
     pub(crate) filter: Vec<(String, String)>,
     /// Headers of the answer; they take the place of those that an export has anyway.
     pub(crate) headers: Vec<(HeaderName, HeaderValue)>,
+    /// What is to be claimed of the events, and proved.
+    pub(crate) proof: Option<Claim>,
 }
 
 pub(crate) fn routes() -> OpenApiRouter<AppState> {
@@ -80,6 +73,9 @@ pub(crate) async fn only_get(request: Request) -> Problem {
 /// ends with the trailers `Auditlake-Rows` and `Repr-Digest` (HTTP/1.1 clients get them if they
 /// send `TE: trailers`); an export that fails never ends cleanly. It is recorded as the event
 /// `audit.exported`, under the id in the header `Auditlake-Export-Id`.
+///
+/// With `proof` the answer is an evidence bundle: a zip archive of the file, a manifest, the proof
+/// and what is needed to check it without this server.
 #[utoipa::path(
     get,
     path = "/v1/events/export",
@@ -97,20 +93,28 @@ pub(crate) async fn only_get(request: Request) -> Problem {
         ("limit" = Option<u64>, Query, minimum = 1, description = "The most events; all if absent"),
         ("csv_safe" = Option<bool>, Query,
             description = "Whether CSV cells that a spreadsheet would run get a `'` in front"),
+        ("proof" = Option<String>, Query, pattern = "^(inclusion|complete)$",
+            description = "What is claimed and proved: inclusion (every event is one of the log), \
+                           complete (and none is missing from a range of one tenant's log). Whole \
+                           events only: without `columns`"),
     ),
     responses(
-        (status = 200, description = "The file", content(
+        (status = 200, description = "The file, or with `proof` a zip archive", content(
             (String = "application/x-ndjson"),
             (String = "text/csv; charset=utf-8"),
             (Vec<serde_json::Value> = "application/json"),
             (Vec<u8> = "application/vnd.apache.parquet"),
             (Vec<u8> = "application/gzip"),
             (Vec<u8> = "application/zstd"),
+            (Vec<u8> = "application/zip"),
         )),
-        (status = 400, description = "A parameter is unknown or wrong", body = ProblemBody,
+        (status = 400, description = "A parameter is unknown or wrong, or what `proof` is to claim \
+            cannot be claimed of these events", body = ProblemBody,
             content_type = "application/problem+json"),
         (status = 403, description = "The role may not export", body = ProblemBody,
             content_type = "application/problem+json"),
+        (status = 404, description = "The log that is to be complete has no checkpoint yet",
+            body = ProblemBody, content_type = "application/problem+json"),
         (status = 406, description = "`Accept` names none of the formats", body = ProblemBody,
             content_type = "application/problem+json"),
         (status = 429, description = "Enough exports run", body = ProblemBody,
@@ -134,7 +138,9 @@ async fn read(
     parts: &Parts,
 ) -> Result<StreamRequest, Problem> {
     let mut params = Params::read(parts.uri.query());
-    let options = options(&mut params, &parts.headers)?;
+    let proof = params.take("proof")?.map(|text| text.parse::<Claim>()).transpose();
+    let proof = proof.map_err(|error| Problem::parameter("proof", &error.to_string()))?;
+    let options = options(&mut params, &parts.headers, proof.is_some())?;
     let columns = params.take("columns")?.map(|list| columns::parse_list(&list)).transpose()?;
     let order = params.take("order")?.map(|text| text.parse::<Order>());
     let order = order.transpose().map_err(|reason| Problem::parameter("order", &reason))?;
@@ -150,12 +156,15 @@ async fn read(
         file_name: file_name(state.environment().clock.now_us(), &options),
         filter: pairs,
         headers: Vec::new(),
+        proof,
     })
 }
 
-fn options(params: &mut Params, headers: &HeaderMap) -> Result<Options, Problem> {
+fn options(params: &mut Params, headers: &HeaderMap, is_bundle: bool) -> Result<Options, Problem> {
     let format = match params.take("format")? {
         Some(text) => text.parse::<Format>()?,
+        // Who wants a bundle may rightly accept nothing but a zip archive.
+        None if is_bundle => accept::preferred(headers, &MEDIA_TYPES).unwrap_or(Format::Ndjson),
         None => accept::preferred(headers, &MEDIA_TYPES).ok_or_else(not_acceptable)?,
     };
     let mut options = Options::new(format);
@@ -186,19 +195,22 @@ fn not_acceptable() -> Problem {
 
 /// Streams an export: the only way in which one leaves as a stream. Whether the caller may
 /// export is for the call to say; how many exports may run, and that it is recorded, is seen to
-/// here.
+/// here. One with a proof leaves as an evidence bundle.
 pub(crate) async fn stream(
     state: &AppState,
     caller: &Principal,
     request: StreamRequest,
 ) -> Result<Response, Problem> {
+    if let Some(claim) = request.proof {
+        return bundling::stream(state, caller, request, claim).await;
+    }
     let permit = state.exports().take(caller)?;
     let is_parquet = request.options.format == Format::Parquet;
     let whole = if is_parquet { Some(state.turns().whole()?) } else { None };
     // Once the answer has begun, nothing can be refused any more.
     state.engine().check(&request.scan.filter)?;
-    let export = Export::new(state, caller, &request);
-    let headers = export.headers(&request)?;
+    let record = ExportRecord::new(state, caller, &request);
+    let headers = record.headers(&request)?;
     let StreamRequest { mut scan, options, shape, .. } = request;
     let encoder = match shape {
         Some((shape, envelope)) => {
@@ -209,142 +221,34 @@ pub(crate) async fn stream(
     };
     let (outlet, body) = pump::channel(state, is_crowded(state));
     let flow = Flow::new(state, scan, encoder, &options, (outlet, permit), whole)?;
-    // An event of the log before anything leaves, should the server not live to tell the rest.
-    export.record(state, "audit.export_requested", "success").await?;
-    tracing::info!(export = export.id, "export begins");
-    let owner = state.clone();
-    let running = async move { export.run(&owner, flow).await };
+    record.requested(state).await?;
+    tracing::info!(export = record.id, "export begins");
+    let running = run(record, state.clone(), flow);
     drop(state.tasks().spawn(running.instrument(tracing::Span::current())));
     Ok((headers, body).into_response())
 }
 
-/// What became of an export, as an event.
-const EXPORTED: &str = "audit.exported";
-
-/// What is told of an export.
-struct Export {
-    id: String,
-    caller: Principal,
-    /// The tenant in whose log an operator's export is to stand.
-    tenant_id: Option<String>,
-    data: Map<String, Value>,
+/// Runs an export and records what became of it.
+async fn run(mut record: ExportRecord, state: AppState, flow: Flow) {
+    let progress = flow.progress();
+    if let Err(broken) = send(&mut record, &state, flow).await {
+        record.broke_off(&state, &broken, progress.rows()).await;
+    }
 }
 
-impl Export {
-    fn new(state: &AppState, caller: &Principal, request: &StreamRequest) -> Self {
-        let StreamRequest { scan, options, shape, filter, .. } = request;
-        let filter: Vec<Value> =
-            filter.iter().map(|(name, value)| json!({"name": name, "value": value})).collect();
-        let columns: Vec<&str> = match (shape, &scan.columns) {
-            (Some((shape, _)), _) => shape.columns().to_vec(),
-            (None, Some(columns)) => columns.iter().map(|at| COLUMNS[*at].name).collect(),
-            (None, None) => COLUMNS.iter().map(|column| column.name).collect(),
-        };
-        let mut data = Map::new();
-        data.insert("format".to_owned(), options.format.to_string().into());
-        data.insert("compression".to_owned(), options.compression.to_string().into());
-        if options.format == Format::Csv {
-            data.insert("csv_safe".to_owned(), options.csv.safe.into());
-        }
-        data.insert("columns".to_owned(), columns.into());
-        data.insert("order".to_owned(), scan.order.to_string().into());
-        if let Some(limit) = scan.limit {
-            data.insert("limit".to_owned(), limit.into());
-        }
-        data.insert("scope".to_owned(), scan.scope.to_string().into());
-        data.insert("filter".to_owned(), filter.into());
-        data.insert("filter_text".to_owned(), scan.filter.to_string().into());
-        Self {
-            id: format!("exp_{}", new_ulid(state.environment())),
-            caller: caller.clone(),
-            tenant_id: scan.filter.exactly(at::TENANT_ID).map(str::to_owned),
-            data,
-        }
-    }
-
-    /// The headers of the answer.
-    fn headers(&self, request: &StreamRequest) -> Result<HeaderMap, Problem> {
-        let content_type = HeaderValue::from_static(request.options.content_type());
-        let mut headers = HeaderMap::new();
-        headers.insert(header::CONTENT_TYPE, content_type);
-        headers.insert(header::CONTENT_DISPOSITION, attachment(&request.file_name)?);
-        headers.insert(header::TRAILER, HeaderValue::from_static(TRAILERS));
-        headers.insert(EXPORT_ID, value(&self.id)?);
-        if let Some(limit) = request.scan.limit {
-            headers.insert(LIMIT, HeaderValue::from(limit));
-        }
-        for (name, value) in &request.headers {
-            headers.insert(name, value.clone());
-        }
-        Ok(headers)
-    }
-
-    /// Runs the export and records what became of it.
-    async fn run(mut self, state: &AppState, flow: Flow) {
-        let progress = flow.progress();
-        let broken = match flow.run().await {
-            Ok(finished) => self.finish(state, finished).await.err(),
-            Err(broken) => Some(broken),
-        };
-        let Some(broken) = broken else { return };
-        broken.log();
-        let rows = progress.rows();
-        self.data.insert("rows".to_owned(), rows.into());
-        self.data.insert("reason".to_owned(), broken.reason().into());
-        let outcome = if rows > 0 { "partial" } else { "failure" };
-        // As well as it can be done: the lake itself may be what broke the export off.
-        if self.record(state, EXPORTED, outcome).await.is_err() {
-            tracing::warn!(export = self.id, "a broken export could not be recorded");
-        }
-    }
-
-    /// Records a whole export, and then lets its answer end.
-    async fn finish(&mut self, state: &AppState, finished: Finished) -> Result<(), Broken> {
-        let (rows, bytes) = (finished.totals.rows, finished.totals.bytes);
-        let sha256 = finished.sha256;
-        self.data.insert("rows".to_owned(), rows.into());
-        self.data.insert("bytes".to_owned(), bytes.into());
-        self.data.insert("sha256".to_owned(), hex::encode(&sha256).into());
-        if self.record(state, EXPORTED, "success").await.is_err() {
-            return Err(Broken::Internal("the export could not be recorded".to_owned()));
-        }
-        let mut trailers = HeaderMap::new();
-        trailers.insert(ROWS, HeaderValue::from(rows));
-        if let Ok(digest) = repr_digest(&sha256) {
-            trailers.insert(REPR_DIGEST, digest);
-        }
-        match finished.end(trailers, state.config().export_stall_timeout).await {
-            Ok(()) => tracing::info!(export = self.id, rows, bytes, "export done"),
-            // It is recorded already as given out, which all but its end was.
-            Err(broken) => broken.log(),
-        }
-        Ok(())
-    }
-
-    async fn record(
-        &self,
-        state: &AppState,
-        r#type: &'static str,
-        outcome: &'static str,
-    ) -> Result<(), Problem> {
-        let deed = Deed {
-            r#type,
-            outcome,
-            target: ("export", self.id.as_str()),
-            tenant_id: self.tenant_id.as_deref(),
-            data: Value::Object(self.data.clone()),
-        };
-        state.in_time(state.record(&self.caller, deed)).await?
-    }
+/// Sends an export, and lets its answer end once it is recorded.
+async fn send(record: &mut ExportRecord, state: &AppState, flow: Flow) -> Result<(), Broken> {
+    let finished = flow.run().await?;
+    let (rows, bytes) = (finished.totals.rows, finished.totals.bytes);
+    let trailers = record.exported(state, rows, bytes, &finished.sha256).await?;
+    record.ended(finished.end(trailers, state.config().export_stall_timeout).await);
+    Ok(())
 }
 
 /// `auditlake-export-20260301T093000Z.ndjson.gz`
 fn file_name(now_us: i64, options: &Options) -> String {
-    let now = format_rfc3339(now_us);
-    let seconds: String =
-        now.chars().take_while(|char| *char != '.').filter(char::is_ascii_alphanumeric).collect();
     let (format, compression) = (options.format.extension(), options.compression.extension());
-    format!("auditlake-export-{seconds}Z.{format}{compression}")
+    format!("auditlake-export-{}.{format}{compression}", compact_second(now_us))
 }
 
 #[cfg(test)]

@@ -100,7 +100,8 @@ struct SignedLink {
             body = ProblemBody, content_type = "application/problem+json"),
         (status = 403, description = "The caller may not export.",
             body = ProblemBody, content_type = "application/problem+json"),
-        (status = 404, description = "There is no such saved query.",
+        (status = 404, description = "There is no such saved query, or no checkpoint yet of the \
+            log that is to be complete.",
             body = ProblemBody, content_type = "application/problem+json"),
         (status = 408, description = "The body came too slowly.",
             body = ProblemBody, content_type = "application/problem+json"),

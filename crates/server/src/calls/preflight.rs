@@ -95,7 +95,7 @@ async fn preflight(
     Params::read(parts.uri.query()).finish()?;
     let wanted: NewJob = decode::json(&parts.headers, body, state.config()).await?;
     let wanted = wanted.resolve(&state, &caller).await?;
-    wanted.check(state.engine())?;
+    wanted.check(state.engine(), &caller)?;
     let (snapshot, scope, filter) = (state.lake().snapshot(), caller.scope(), wanted.filter()?);
     let estimating = state.engine().estimate(&snapshot, &scope, &filter);
     let estimate = state.in_query_time(estimating).await??;

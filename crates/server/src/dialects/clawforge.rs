@@ -103,6 +103,7 @@ async fn export(
         file_name: format!("clawforge-audit-{day}.{}", format.extension()),
         filter: asked.into_pairs(),
         headers: total.map(|total| counted(total, limit)).unwrap_or_default(),
+        proof: None,
     };
     stream(&state, &caller, request).await
 }

@@ -164,6 +164,7 @@ async fn export(
         file_name: format!("audit-logs-{day}.{}", format.extension()),
         filter: asked.into_pairs(),
         headers: Vec::new(),
+        proof: None,
     };
     stream(&state, &caller, request).await
 }

@@ -104,6 +104,7 @@ async fn export(
         file_name: format!("openclaw-audit-{day}.{extension}"),
         filter: asked.into_pairs(),
         headers: Vec::new(),
+        proof: None,
     };
     stream(&state, &caller, request).await
 }

@@ -88,6 +88,7 @@ async fn export(
         file_name: file_name(now_us, format),
         filter: asked.into_pairs(),
         headers: Vec::new(),
+        proof: None,
     };
     stream(&state, &caller, request).await
 }

@@ -1,5 +1,5 @@
-//! One attempt at a job: count, write the files, write down what was exported, and say that it
-//! is ready. The lease is renewed all the while, and an attempt that loses it stops.
+//! One attempt at a job: count, write the files, prove and write down what was exported, and say
+//! that it is ready. The lease is renewed all the while, and an attempt that loses it stops.
 
 use std::fmt;
 use std::pin::pin;
@@ -11,16 +11,15 @@ use auditlake_export::ExportError;
 use auditlake_lake::{Document, LakeError};
 use auditlake_model::ModelError;
 use auditlake_query::QueryError;
-use bytes::Bytes;
 use tokio::runtime::Handle;
 use tokio::sync::mpsc;
 use tokio::time::{Interval, MissedTickBehavior};
 
 use super::document::{FileDone, Job, JobState};
 use super::layout::rows_per_file;
-use super::record;
+use super::proof::Papers;
 use super::writing::Writing;
-use super::{Running, journal};
+use super::{Running, journal, proof, record};
 use crate::problem::Problem;
 use crate::state::AppState;
 
@@ -151,7 +150,7 @@ impl Attempt {
         Ok(())
     }
 
-    /// The manifest, the event of the log, and the word that the job is ready.
+    /// The proof, the manifest, the event of the log, and the word that the job is ready.
     async fn finish(&mut self) -> Result<(), Fault> {
         let job = &self.held.value;
         let (counted, found) = (job.rows_total.unwrap_or_default(), job.rows_done());
@@ -162,16 +161,9 @@ impl Attempt {
         if self.files_there().await? < self.held.value.files.len() {
             return Err(Fault::Broken("files were deleted while others were written".to_owned()));
         }
-        let (manifest, sha256) = record::manifest(&self.held).map_err(|_| Fault::Unrecorded)?;
-        let (exports, id) = (self.state.lake().exports(), self.held.id.clone());
-        let writing = async {
-            let mut writer = exports.write(&id, record::MANIFEST).await?;
-            writer.put(Bytes::from(manifest)).await?;
-            writer.finish().await
-        };
-        self.tend(writing).await??;
+        let papers = self.write_papers().await?;
         let (state, held) = (self.state.clone(), self.held.clone());
-        let recorded = self.tend(record::exported(&state, &held, &sha256)).await?;
+        let recorded = self.tend(record::exported(&state, &held, &papers)).await?;
         recorded.map_err(|_: Problem| Fault::Unrecorded)?;
         let now_us = state.environment().clock.now_us();
         let kept_us = i64::try_from(state.config().export_retention.as_micros());
@@ -179,10 +171,29 @@ impl Attempt {
             job.state = JobState::Ready;
             job.finished_at_us = Some(now_us);
             job.expires_at_us = Some(now_us.saturating_add(kept_us.unwrap_or(i64::MAX)));
-            job.manifest_sha256 = Some(sha256);
+            job.manifest_sha256 = Some(papers.manifest_sha256);
+            job.proof_sha256 = papers.proof_sha256;
             job.lease = None;
         })
         .await
+    }
+
+    /// Writes what stands beside the files: the manifest, and the proof if one was asked for.
+    async fn write_papers(&mut self) -> Result<Papers, Fault> {
+        let (state, job) = (self.state.clone(), self.held.value.clone());
+        let proof = self.tend(proof::prove(&state, &job)).await??;
+        let papers = proof::papers(&self.held, proof.as_ref())?;
+        let (exports, id) = (state.lake().exports(), self.held.id.clone());
+        let writing = async {
+            for (name, bytes) in &papers.files {
+                let mut writer = exports.write(&id, name).await?;
+                writer.put(bytes.clone()).await?;
+                writer.finish().await?;
+            }
+            Ok::<(), LakeError>(())
+        };
+        self.tend(writing).await??;
+        Ok(papers)
     }
 
     /// Waits for some work and renews the lease meanwhile; gives up when told to.

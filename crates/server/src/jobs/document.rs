@@ -5,6 +5,7 @@ use std::sync::Arc;
 use auditlake_export::manifest::FilterValue;
 use auditlake_export::{Compression, Format, Options, Shape};
 use auditlake_model::ModelError;
+use auditlake_model::claim::Claim;
 use auditlake_model::columns::{self, COLUMNS};
 use auditlake_model::filter::Filter;
 use auditlake_model::scope::Scope;
@@ -12,11 +13,10 @@ use auditlake_query::{Engine, Order, Position, ScanRequest};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use crate::dialects;
 use crate::identity::Principal;
-use crate::params;
 use crate::placing::with_places;
 use crate::problem::Problem;
+use crate::{dialects, manifesting, params, proving};
 
 /// What is to be exported, and as what.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -41,6 +41,9 @@ pub(crate) struct JobRequest {
     /// The dialect whose shape the events get. Such an export is one file, however large.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) shape: Option<String>,
+    /// What is claimed of the events, and proved.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) proof: Option<Claim>,
 }
 
 /// A saved query as it was when the job was made: later changes do not change the export.
@@ -133,6 +136,9 @@ pub(crate) struct Job {
     pub(crate) expires_at_us: Option<i64>,
     pub(crate) lease: Option<Lease>,
     pub(crate) manifest_sha256: Option<String>,
+    /// Of the proof, once it is there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) proof_sha256: Option<String>,
 }
 
 impl JobState {
@@ -159,10 +165,7 @@ impl JobRequest {
     /// them.
     pub(crate) fn told_filter(&self) -> Vec<FilterValue> {
         let saved = self.saved.iter().flat_map(|saved| &saved.filter);
-        let pairs = self.filter.iter().chain(saved);
-        pairs
-            .map(|(name, value)| FilterValue { name: name.clone(), value: value.clone() })
-            .collect()
+        manifesting::parameters(self.filter.iter().chain(saved))
     }
 
     /// All events in a format, in the order of the log.
@@ -176,11 +179,12 @@ impl JobRequest {
             compression: Compression::default(),
             csv_safe: None,
             shape: None,
+            proof: None,
         }
     }
 
-    /// Refuses what could not be exported, before anything is kept or counted.
-    pub(crate) fn check(&self, engine: &Engine) -> Result<(), Problem> {
+    /// Refuses what could not be exported for this caller, before anything is kept or counted.
+    pub(crate) fn check(&self, engine: &Engine, caller: &Principal) -> Result<(), Problem> {
         params::filter_of(&self.filter)?;
         engine.check(&self.filter()?)?;
         self.columns()?;
@@ -196,7 +200,20 @@ impl JobRequest {
             }
             self.shape()?;
         }
-        Ok(())
+        match self.proof {
+            Some(claim) => proving::check(claim, &self.all(caller)?),
+            None => Ok(()),
+        }
+    }
+
+    /// The scan for all events that are meant and that a caller may see, without regard to when
+    /// they were recorded.
+    pub(crate) fn all(&self, caller: &Principal) -> Result<ScanRequest, ModelError> {
+        let mut scan = ScanRequest::of(caller.scope());
+        scan.filter = self.filter()?;
+        scan.order = self.order;
+        scan.columns = self.columns()?;
+        Ok(scan)
     }
 
     /// What the encoder is to do.
@@ -253,18 +270,22 @@ impl Job {
     /// The events that are meant, and were there when it was made.
     pub(crate) fn pinned_filter(&self) -> Result<Filter, ModelError> {
         let mut filter = self.request.filter()?;
-        let bound = self.pin.recorded_before_us;
-        filter.recorded.to_us = Some(filter.recorded.to_us.map_or(bound, |own| own.min(bound)));
+        proving::pin(&mut filter, self.pin.recorded_before_us);
         Ok(filter)
+    }
+
+    /// The scan for everything in the files.
+    pub(crate) fn whole_scan(&self) -> Result<ScanRequest, ModelError> {
+        let mut scan = self.request.all(&self.caller)?;
+        proving::pin(&mut scan.filter, self.pin.recorded_before_us);
+        Ok(scan)
     }
 
     /// The scan behind the last file that is done. Its columns are those of the files, and
     /// behind them what tells where an event stands.
     pub(crate) fn scan(&self) -> Result<ScanRequest, ModelError> {
-        let mut scan = ScanRequest::of(self.scope());
-        scan.filter = self.pinned_filter()?;
-        scan.order = self.request.order;
-        scan.columns = self.request.columns()?.map(|columns| with_places(&columns));
+        let mut scan = self.whole_scan()?;
+        scan.columns = scan.columns.map(|columns| with_places(&columns));
         scan.after = self.files.iter().rev().find_map(|file| file.last.clone()).map(Place::into);
         Ok(scan)
     }

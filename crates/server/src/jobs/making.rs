@@ -19,6 +19,7 @@ use crate::audit::Deed;
 use crate::cursor::recorded_bound;
 use crate::identity::{Permission, Principal, Role};
 use crate::problem::Problem;
+use crate::proving;
 use crate::state::AppState;
 
 /// Seconds after which a tenant with too many jobs may ask again.
@@ -41,7 +42,7 @@ pub(crate) async fn create_once(
     key: Option<&str>,
 ) -> Result<JobView, Problem> {
     caller.require(Permission::AuditExport)?;
-    request.check(state.engine())?;
+    request.check(state.engine(), caller)?;
     let id = match key {
         Some(key) => keyed_id(caller, key),
         None => format!("{PREFIX}{}", new_ulid(state.environment())),
@@ -54,17 +55,25 @@ pub(crate) async fn create_once(
     check_room(state, caller).await?;
     // Pinned first: what is written down of the request does not belong to the export.
     let job = new_job(state, caller, request.clone(), pin(state).await?);
+    if let Some(claim) = request.proof {
+        let snapshot = state.lake().snapshot();
+        proving::check_log(state, &snapshot, claim, &request.all(caller)?).await?;
+    }
     let filter = request.filter()?;
+    let mut data = json!({
+        "filter": request.told_filter(),
+        "filter_text": filter.to_string(),
+        "format": request.format.to_string(),
+    });
+    if let Some(claim) = request.proof {
+        data["proof"] = claim.to_string().into();
+    }
     let deed = Deed {
         r#type: "audit.export_requested",
         outcome: "success",
         target: ("export", &id),
         tenant_id: filter.exactly(at::TENANT_ID),
-        data: json!({
-            "filter": request.told_filter(),
-            "filter_text": filter.to_string(),
-            "format": request.format.to_string(),
-        }),
+        data,
     };
     // The request is an event of the log before anything comes of it.
     state.record(caller, deed).await?;
@@ -108,6 +117,7 @@ fn new_job(state: &AppState, caller: &Principal, request: JobRequest, pin: Pin) 
         expires_at_us: None,
         lease: None,
         manifest_sha256: None,
+        proof_sha256: None,
     }
 }
 
@@ -310,6 +320,7 @@ mod tests {
             expires_at_us: None,
             lease: None,
             manifest_sha256: None,
+            proof_sha256: None,
         }
     }
 

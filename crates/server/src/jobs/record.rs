@@ -1,41 +1,34 @@
 //! What is written down of an export: its manifest, and the event in the log.
 
 use auditlake_export::manifest::{
-    Edge, MANIFEST_VERSION, Manifest, ManifestFile, Requester, SnapshotPoint,
+    Edge, MANIFEST_VERSION, Manifest, ManifestFile, ManifestProof, SnapshotPoint,
 };
+use auditlake_export::proof::Proof;
 use auditlake_export::{CsvOptions, Format};
 use auditlake_lake::Document;
 use auditlake_model::columns::at;
 use auditlake_model::time::format_rfc3339;
 use serde_json::{Value, json};
-use sha2::{Digest, Sha256};
 
 use super::document::{FileDone, Job, Place};
+use super::proof::Papers;
 use crate::audit::Deed;
+use crate::manifesting;
 use crate::problem::Problem;
 use crate::state::AppState;
 
-/// The file that the manifest is.
-pub(crate) const MANIFEST: &str = "manifest.json";
-
-/// The manifest of a job whose files are done, and its SHA-256 in hexadecimal digits. It
-/// depends on the job alone, not on when or by whom it was run.
-pub(super) fn manifest(held: &Document<Job>) -> Result<(Vec<u8>, String), Problem> {
+/// The manifest of a job whose files are done. It depends on the job alone, not on when or by
+/// whom it was run; with a proof, also on what is proved.
+pub(super) fn manifest(held: &Document<Job>, proof: Option<&Proof>) -> Result<Manifest, Problem> {
     let Document { id, value: job, .. } = held;
     let request = &job.request;
-    let kind = serde_json::to_value(job.caller.kind)
-        .map_err(|error| Problem::internal("writing a manifest", &error))?;
     let csv_safe = request.csv_safe.unwrap_or(CsvOptions::default().safe);
-    let manifest = Manifest {
+    Ok(Manifest {
         manifest_version: MANIFEST_VERSION,
         export_id: id.clone(),
         created_at: format_rfc3339(job.created_at_us),
-        engine: format!("auditlake {}", env!("CARGO_PKG_VERSION")),
-        requested_by: Requester {
-            id: job.caller.id.clone(),
-            kind: kind.as_str().unwrap_or_default().to_owned(),
-            role: job.caller.role.to_string(),
-        },
+        engine: manifesting::engine(),
+        requested_by: manifesting::requester(&job.caller)?,
         filter: request.told_filter(),
         filter_text: request.filter()?.to_string(),
         scope: job.scope().to_string(),
@@ -52,12 +45,8 @@ pub(super) fn manifest(held: &Document<Job>) -> Result<(Vec<u8>, String), Proble
         bytes: job.bytes_done(),
         copied_bytes: 0,
         files: job.files.iter().map(file).collect(),
-    };
-    let mut text = serde_json::to_vec_pretty(&manifest)
-        .map_err(|error| Problem::internal("writing a manifest", &error))?;
-    text.push(b'\n');
-    let sha256 = format!("{:x}", Sha256::digest(&text));
-    Ok((text, sha256))
+        proof: proof.map(ManifestProof::from),
+    })
 }
 
 fn file(file: &FileDone) -> ManifestFile {
@@ -72,26 +61,25 @@ fn file(file: &FileDone) -> ManifestFile {
 }
 
 fn edge(place: &Place) -> Edge {
-    Edge {
-        tenant_id: place.tenant_id.clone(),
-        seq: place.seq,
-        occurred_at: format_rfc3339(place.occurred_at_us),
-    }
+    manifesting::edge(&place.tenant_id, place.seq, place.occurred_at_us)
 }
 
 /// Writes down that events were exported; answers when that is durable.
 pub(super) async fn exported(
     state: &AppState,
     held: &Document<Job>,
-    manifest_sha256: &str,
+    papers: &Papers,
 ) -> Result<(), Problem> {
     let job = &held.value;
-    let data = json!({
+    let mut data = json!({
         "rows": job.rows_done(),
         "bytes": job.bytes_done(),
         "files": job.files.len(),
-        "manifest_sha256": manifest_sha256,
+        "manifest_sha256": papers.manifest_sha256,
     });
+    if let Some(sha256) = &papers.proof_sha256 {
+        data["proof_sha256"] = sha256.as_str().into();
+    }
     record(state, held, "success", data).await
 }
 
@@ -115,6 +103,9 @@ async fn record(
     data["filter"] = json!(job.request.told_filter());
     data["filter_text"] = filter.to_string().into();
     data["format"] = job.request.format.to_string().into();
+    if let Some(claim) = job.request.proof {
+        data["proof"] = claim.to_string().into();
+    }
     let deed = Deed {
         r#type: "audit.exported",
         outcome,

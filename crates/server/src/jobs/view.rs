@@ -43,6 +43,9 @@ pub(crate) struct JobView {
     pub(crate) order: String,
     /// The dialect whose shape the events have.
     pub(crate) shape: Option<String>,
+    /// What is claimed of the events, and proved.
+    #[schema(pattern = "^(inclusion|complete)$")]
+    pub(crate) proof: Option<String>,
     /// How often a server began or went on with it.
     pub(crate) attempt: u32,
     /// What is written so far.
@@ -53,7 +56,10 @@ pub(crate) struct JobView {
     pub(crate) files: Vec<JobFile>,
     /// Where the manifest is, once the job is ready.
     pub(crate) manifest_url: Option<String>,
-    /// Where all files are in one zip archive, once the job is ready.
+    /// Where the proof is, once a job that has one is ready.
+    pub(crate) proof_url: Option<String>,
+    /// Where all files are in one zip archive, once the job is ready; with a proof it is an
+    /// evidence bundle.
     pub(crate) archive_url: Option<String>,
     /// Why it failed.
     pub(crate) error: Option<String>,
@@ -136,11 +142,13 @@ pub(crate) fn view(state: &AppState, id: &str, job: &Job) -> Result<JobView, Pro
         columns: request.columns.clone(),
         order: request.order.to_string(),
         shape: request.shape.clone(),
+        proof: request.proof.map(|claim| claim.to_string()),
         attempt: job.attempt,
         progress: progress(state, id, job),
         rows: job.rows_total,
         files: if is_ready { job.files.iter().map(file).collect() } else { Vec::new() },
         manifest_url: is_ready.then(|| url("manifest")),
+        proof_url: (is_ready && job.proof_sha256.is_some()).then(|| url("proof")),
         archive_url: is_ready.then(|| url("archive.zip")),
         error: job.error.clone(),
     })

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use auditlake_export::Format;
+use auditlake_model::claim::Claim;
 use auditlake_query::Order;
 use serde::Deserialize;
 use utoipa::ToSchema;
@@ -37,6 +38,10 @@ pub(crate) struct NewJob {
     compression: Option<String>,
     /// Whether CSV cells that a spreadsheet would run as formulas are guarded.
     csv_safe: Option<bool>,
+    /// What is claimed and proved: `inclusion`, that every event is one of the log; `complete`,
+    /// that none is missing from a range of one tenant's log either. Whole events only.
+    #[schema(pattern = "^(inclusion|complete)$")]
+    proof: Option<String>,
 }
 
 impl NewJob {
@@ -55,6 +60,11 @@ impl NewJob {
         if let Some(text) = &self.order {
             let order = text.parse::<Order>();
             request.order = order.map_err(|reason| Problem::parameter("order", &reason))?;
+        }
+        if let Some(text) = &self.proof {
+            let claim = text.parse::<Claim>();
+            let claim = claim.map_err(|error| Problem::parameter("proof", &error.to_string()))?;
+            request.proof = Some(claim);
         }
         request.columns = self.columns;
         request.csv_safe = self.csv_safe;

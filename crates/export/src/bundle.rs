@@ -1,0 +1,48 @@
+//! The files of an evidence bundle that are neither data nor manifest nor proof: what a person
+//! needs who has never heard of any of these. The page `verify.html` checks the bundle in a
+//! browser, without any network.
+
+mod readme;
+
+use crate::manifest::Manifest;
+use crate::proof::Proof;
+
+/// For people: what is in the bundle, what it proves, and how to check it.
+pub const README: &str = "README.txt";
+/// A page that checks the bundle.
+pub const HTML: &str = "verify.html";
+/// The signed checkpoints, each a whole note, parted by blank lines.
+pub const CHECKPOINT: &str = "checkpoint.txt";
+/// The keys of the logs, one in each line.
+pub const KEYS: &str = "public-key.txt";
+
+const PAGE: &str = include_str!("bundle/verify.html");
+
+/// Every file of a bundle beside the data, `manifest.json` and `proof.json`, by its name. They are
+/// the same for the same manifest and proof.
+#[must_use]
+pub fn companions(manifest: &Manifest, proof: &Proof) -> Vec<(String, Vec<u8>)> {
+    [
+        (README, readme::text(manifest, proof)),
+        (HTML, PAGE.to_owned()),
+        (CHECKPOINT, checkpoints(proof)),
+        (KEYS, keys(proof)),
+    ]
+    .map(|(name, text)| (name.to_owned(), text.into_bytes()))
+    .into()
+}
+
+fn checkpoints(proof: &Proof) -> String {
+    let notes: Vec<&str> = proof.logs.iter().map(|log| log.checkpoint.as_str()).collect();
+    notes.join("\n")
+}
+
+fn keys(proof: &Proof) -> String {
+    let mut known: Vec<&str> = Vec::new();
+    for key in proof.logs.iter().flat_map(|log| &log.keys) {
+        if !known.contains(&key.as_str()) {
+            known.push(key);
+        }
+    }
+    known.iter().map(|key| format!("{key}\n")).collect()
+}
