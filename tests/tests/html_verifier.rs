@@ -12,7 +12,7 @@ use auditlake_export::bundle::{HTML, KEYS};
 use auditlake_export::manifest::Manifest;
 use auditlake_export::proof::{PROOF, Proof};
 use auditlake_tests::Site;
-use auditlake_tlog::SigningKey;
+use auditlake_tlog::{Algorithm, SigningKey, VerifierKey};
 use flate2::Compression;
 use flate2::read::MultiGzDecoder;
 use flate2::write::GzEncoder;
@@ -217,6 +217,13 @@ fn filtered(site: &Site, cases: &mut Vec<Case>) {
     wrong.key = other.to_string();
     cases.push(wrong);
 
+    let public = SigningKey::from_seed([9; 32]).public();
+    let witness = VerifierKey::new("wit.example", Algorithm::Cosignature, public).expect("a key");
+    let told = ["the witness wit.example has not signed it"];
+    let mut unseen = Case::new("witness_only", good.clone(), "bad", &told);
+    unseen.key = witness.to_string();
+    cases.push(unseen);
+
     let mut forge = |name: &str, says: &str, edit: &dyn Fn(&mut Proof)| {
         let (mut forged, mut proof) = (bundle.clone(), bundle.proof());
         edit(&mut proof);
@@ -249,6 +256,23 @@ fn filtered(site: &Site, cases: &mut Vec<Case>) {
     cases.push(folder);
 
     let whole = std::fs::read(&good).expect("the bundle");
+    damaged(site, &whole, cases);
+}
+
+/// Archives that are not what their end says.
+fn damaged(site: &Site, whole: &[u8], cases: &mut Vec<Case>) {
+    // A file that is in no directory: whoever unpacks a stream gets it.
+    let start = u32::from_le_bytes(whole[whole.len() - 6..whole.len() - 2].try_into().expect("4"));
+    let hidden = [b"PK\x03\x04\x14\0".as_slice(), &[0; 20], &[1, 0, 0, 0], b"x"].concat();
+    let mut with = whole.to_vec();
+    let at = with.len() - 6;
+    let moved = start + u32::try_from(hidden.len()).expect("a few bytes");
+    with[at..at + 4].copy_from_slice(&moved.to_le_bytes());
+    let (files, directory) = with.split_at(start as usize);
+    let path = site.folder().join("hidden.zip");
+    std::fs::write(&path, [files, hidden.as_slice(), directory].concat()).expect("a file");
+    cases.push(Case::new("hidden", path, "bad", &["something that is not in its directory"]));
+
     let torn = site.folder().join("torn.zip");
     std::fs::write(&torn, &whole[..whole.len() - 30]).expect("a file");
     cases.push(Case::new("torn", torn, "bad", &["no zip file, or it was cut off"]));
@@ -275,6 +299,19 @@ fn the_page_tells_good_bundles_from_forged_ones() {
         let path = export(&site, &format!("{name}.zip"), &flags);
         cases.push(Case::new(name, path, "incomplete", &["were not checked", "is signed"]));
     }
+
+    // One file with its proof, sent under another name.
+    let sent = export(&site, "sent.ndjson", &["--tenant-id", "acme", "--proof", "complete"]);
+    let told = ["750 events, nothing left out"];
+    let mut renamed = Case::new("renamed", PathBuf::new(), "good", &told);
+    renamed.files.clear();
+    for ending in ["", ".proof.json"] {
+        let to = site.folder().join(format!("got.ndjson{ending}"));
+        let from = sent.with_file_name(format!("sent.ndjson{ending}"));
+        std::fs::rename(from, &to).expect("a file");
+        renamed.files.push(to);
+    }
+    cases.push(renamed);
 
     let page = site.folder().join(HTML);
     let bundle = Bundle::read(&site.folder().join("filtered.zip"));

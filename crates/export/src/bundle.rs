@@ -4,8 +4,8 @@
 
 mod readme;
 
-use crate::manifest::Manifest;
-use crate::proof::Proof;
+use crate::manifest::{MANIFEST, Manifest};
+use crate::proof::{PROOF, Proof};
 
 /// For people: what is in the bundle, what it proves, and how to check it.
 pub const README: &str = "README.txt";
@@ -17,6 +17,16 @@ pub const CHECKPOINT: &str = "checkpoint.txt";
 pub const KEYS: &str = "public-key.txt";
 
 const PAGE: &str = include_str!("bundle/verify.html");
+
+/// Every file of a bundle beside the data, by its name: the manifest and the proof, and behind them
+/// their [`companions`].
+#[must_use]
+pub fn members(manifest: &Manifest, proof: &Proof) -> Vec<(String, Vec<u8>)> {
+    let mut members =
+        vec![(MANIFEST.to_owned(), manifest.to_json()), (PROOF.to_owned(), proof.to_json())];
+    members.extend(companions(manifest, proof));
+    members
+}
 
 /// Every file of a bundle beside the data, `manifest.json` and `proof.json`, by its name. They are
 /// the same for the same manifest and proof.

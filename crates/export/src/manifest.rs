@@ -6,6 +6,8 @@
 
 use serde::{Deserialize, Serialize};
 
+/// The file that a manifest is in a bundle.
+pub const MANIFEST: &str = "manifest.json";
 /// What [`Manifest::manifest_version`] says in manifests of this form.
 pub const MANIFEST_VERSION: u32 = 1;
 
@@ -51,6 +53,23 @@ pub struct Manifest {
     /// What is claimed of the files and proved by a file beside them; none without a proof.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub proof: Option<ManifestProof>,
+}
+
+impl Manifest {
+    /// The bytes of the file.
+    #[must_use]
+    pub fn to_json(&self) -> Vec<u8> {
+        // Only maps with keys that are no text make this fail, and a manifest has none.
+        let mut json = serde_json::to_vec_pretty(self).unwrap_or_default();
+        json.push(b'\n');
+        json
+    }
+}
+
+/// What [`Manifest::engine`] says in manifests of this version.
+#[must_use]
+pub fn engine() -> String {
+    format!("auditlake {}", env!("CARGO_PKG_VERSION"))
 }
 
 /// That the export can be checked against the tenant logs. The proof itself is a file of its

@@ -12,7 +12,8 @@ use std::io;
 use std::ops::Range;
 
 use auditlake_model::claim::Claim;
-use auditlake_tlog::Hash;
+use auditlake_model::time::format_rfc3339;
+use auditlake_tlog::{Hash, LogProof};
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use serde::{Deserialize, Serialize};
@@ -20,6 +21,7 @@ use serde_json::ser::{Formatter, Serializer};
 
 use crate::error::ExportError;
 use crate::manifest::ManifestProof;
+use crate::options::{Format, Options};
 
 /// The file that a proof is in a bundle. Beside a single file it is called `<file>.proof.json`.
 pub const PROOF: &str = "proof.json";
@@ -106,6 +108,32 @@ pub struct ProofComplete {
 }
 
 impl Proof {
+    /// The proof of an export that has these files. If it proves more or fewer events than they
+    /// have, the error says how many.
+    pub fn of(
+        claim: Claim,
+        options: &Options,
+        files: Vec<ProofFile>,
+        logs: Vec<LogProof>,
+    ) -> Result<Self, u64> {
+        let rows: u64 = files.iter().map(|file| file.rows).sum();
+        let proved: u64 = logs.iter().map(|log| log.rows).sum();
+        if rows != proved {
+            return Err(proved);
+        }
+        let logs: Vec<ProofLog> = logs.into_iter().map(ProofLog::from).collect();
+        Ok(Self {
+            proof_version: PROOF_VERSION,
+            claim,
+            statement: Self::statement(claim, rows, &logs),
+            format: options.format.to_string(),
+            compression: options.compression.to_string(),
+            csv_safe: (options.format == Format::Csv).then_some(options.csv.safe),
+            files,
+            logs,
+        })
+    }
+
     /// What is claimed of files with so many events, in plain sentences.
     #[must_use]
     pub fn statement(claim: Claim, rows: u64, logs: &[ProofLog]) -> String {
@@ -156,6 +184,35 @@ impl From<&Proof> for ManifestProof {
             statement: proof.statement.clone(),
             file: PROOF.to_owned(),
         }
+    }
+}
+
+impl From<LogProof> for ProofLog {
+    fn from(log: LogProof) -> Self {
+        let exported: Vec<Range<u64>> = match &log.complete {
+            // The events beside the range belong to the proof, but not to the files.
+            Some(complete) if complete.seqs.is_empty() => Vec::new(),
+            Some(complete) => vec![complete.seqs.clone()],
+            None => log.proof.ranges,
+        };
+        let complete = log.complete.map(|complete| ProofComplete {
+            from: complete.seqs.start,
+            to: complete.seqs.end,
+            recorded_from: complete.recorded_from_us.map(format_rfc3339),
+            recorded_to: complete.recorded_to_us.map(format_rfc3339),
+            before: complete.before,
+            after: complete.after,
+        });
+        Self::new(
+            log.tenant_id,
+            log.checkpoint,
+            log.keys,
+            log.rows,
+            &exported,
+            &log.proof.nodes,
+            &log.hints,
+            complete,
+        )
     }
 }
 

@@ -5,11 +5,11 @@
 
 use std::collections::BTreeMap;
 
-use auditlake_export::bundle::{CHECKPOINT, HTML, KEYS, README, companions};
+use auditlake_export::bundle::{CHECKPOINT, HTML, KEYS, README, companions, members};
 use auditlake_export::manifest::{
-    MANIFEST_VERSION, Manifest, ManifestFile, ManifestProof, Requester, SnapshotPoint,
+    MANIFEST, MANIFEST_VERSION, Manifest, ManifestFile, ManifestProof, Requester, SnapshotPoint,
 };
-use auditlake_export::proof::{PROOF_VERSION, Proof, ProofFile, ProofLog};
+use auditlake_export::proof::{PROOF, PROOF_VERSION, Proof, ProofFile, ProofLog};
 use auditlake_model::claim::Claim;
 use auditlake_model::columns::COLUMNS;
 
@@ -79,6 +79,19 @@ fn has_all_companions() {
                   — lake/globex AAAA\n";
     assert_eq!(texts[CHECKPOINT], wanted);
     assert_eq!(texts[KEYS], "lake+old\nlake+new\n", "each key once");
+}
+
+#[test]
+fn the_manifest_and_the_proof_are_members_with_their_companions() {
+    let proof = proof("csv", &["acme"]);
+    let manifest = manifest(&proof, 1);
+    let members = members(&manifest, &proof);
+    let names: Vec<&str> = members.iter().map(|(name, _)| name.as_str()).collect();
+    assert_eq!(names, [MANIFEST, PROOF, README, HTML, CHECKPOINT, KEYS]);
+    assert_eq!(serde_json::from_slice::<Manifest>(&members[0].1).unwrap(), manifest);
+    assert!(members[0].1.starts_with(b"{\n  \"manifest_version\": 1,\n"));
+    assert!(members[0].1.ends_with(b"\n}\n"));
+    assert_eq!(Proof::from_json(&members[1].1).unwrap(), proof);
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! A lake open for writing.
 
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex as SyncMutex, PoisonError};
 use std::thread::JoinHandle;
 
@@ -18,7 +19,7 @@ use crate::error::LakeError;
 use crate::exports::ExportFiles;
 use crate::log::{LogKey, Logs};
 use crate::maintenance::{Compacted, Compactor, Maintenance};
-use crate::manifest::{Commit, CommitKind, Loaded, Manifest, ManifestLog};
+use crate::manifest::{Commit, CommitKind, Loaded, Manifest, ManifestLog, TenantHead};
 use crate::recovery::{Recovered, check_covered, replay};
 use crate::shared::Shared;
 use crate::snapshot::Snapshot;
@@ -63,7 +64,7 @@ impl Lake {
         let key = Arc::new(LogKey::open(&config, &environment, &documents).await?);
         let log = ManifestLog::new(Arc::clone(config.store()), config.retry());
         let opened = loop {
-            match take_over(&config, &environment, &folder, &log).await {
+            match take_over(&config, &environment, &folder, &log, &key).await {
                 // The writer before us committed once more while we looked; it cannot again.
                 Err(LakeError::Fenced { ours, theirs }) if theirs < ours => {}
                 opened => break opened?,
@@ -224,6 +225,7 @@ async fn take_over(
     environment: &Environment,
     folder: &WalFolder,
     log: &ManifestLog,
+    key: &LogKey,
 ) -> Result<TakenOver, LakeError> {
     let Loaded { manifest, torn } = log.load().await?;
     let applied = manifest.applied(Some(folder.writer_id()));
@@ -231,7 +233,8 @@ async fn take_over(
         folder.check_belongs_to(&manifest)?;
     }
     if let Some(newest) = torn.last() {
-        check_covered(folder.path(), applied, *newest)?;
+        let applied = |writer: &str| manifest.applied(Some(writer));
+        check_covered(folder.path(), &manifest.writer, applied, *newest)?;
         tracing::warn!("commit {newest} is torn; the WAL has its events, so it is left out");
     }
     let manifest = Arc::new(manifest);
@@ -254,10 +257,20 @@ async fn take_over(
         add: Vec::new(),
         remove: Vec::new(),
         wal_applied: applied,
-        tenants: std::collections::BTreeMap::new(),
+        tenants: unsigned(&manifest, key)?,
     };
     let manifest = log.append(&manifest, &torn, open).await?;
     Ok(TakenOver { manifest, recovered })
+}
+
+/// The heads that nobody signed, signed: those of logs that have not grown since there are keys.
+fn unsigned(manifest: &Manifest, key: &LogKey) -> Result<BTreeMap<String, TenantHead>, LakeError> {
+    let heads = manifest.tenants.iter().filter(|(_, head)| head.signature.is_none());
+    let signed = heads.map(|(tenant, head)| {
+        let signature = Some(key.sign(tenant, head)?);
+        Ok((tenant.clone(), TenantHead { signature, blocks: Vec::new(), ..head.clone() }))
+    });
+    signed.collect()
 }
 
 /// Runs a change of the manifest to its end, even when its caller stops waiting for it: half

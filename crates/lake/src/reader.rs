@@ -49,8 +49,9 @@ impl LakeReader {
         let loaded = log.load().await?;
         let Some(newest) = loaded.torn.last() else { return Ok(loaded) };
         let folder = &self.config.wal_dir;
-        let applied = loaded.manifest.applied(read_writer_id(folder).as_deref());
-        check_covered(folder, applied, *newest)?;
+        let manifest = &loaded.manifest;
+        let applied = |writer: &str| manifest.applied(Some(writer));
+        check_covered(folder, &manifest.writer, applied, *newest)?;
         Ok(loaded)
     }
 

@@ -21,7 +21,7 @@ use crate::hot::{HotBatch, push, split_days};
 use crate::manifest::Manifest;
 use crate::sequencer::Sequencer;
 use crate::snapshot::Snapshot;
-use crate::wal::{WalTail, read_after, wal_files};
+use crate::wal::{WalTail, read_after, read_writer_id, wal_files};
 
 /// What the WAL held behind the manifest.
 #[derive(Debug)]
@@ -101,15 +101,24 @@ impl Replay {
     }
 }
 
-/// A torn newest commit may be left out only when the WAL still has what it might have named.
-pub(crate) fn check_covered(folder: &Path, applied: u64, torn: u64) -> Result<(), LakeError> {
+/// A torn newest commit may be left out only when the WAL in this folder still has what it might
+/// have named: when it is the WAL of the writer before that commit, and reaches back to it. What
+/// another writer had committed and shown would be gone, and its places given to other events.
+pub(crate) fn check_covered(
+    folder: &Path,
+    newest_writer: &str,
+    applied: impl Fn(&str) -> u64,
+    torn: u64,
+) -> Result<(), LakeError> {
     let files = if folder.is_dir() { wal_files(folder)? } else { Vec::new() };
-    match files.first() {
-        Some((first, _)) if *first <= applied + 1 => Ok(()),
-        _ => {
-            let detail = "it is torn, and the WAL does not reach back far enough to leave it \
-                          out; restore the file from a backup";
-            Err(LakeError::damaged(crate::paths::commit(torn), detail))
-        }
+    // Before the first commit there is no other writer.
+    let is_its = |writer: &String| newest_writer.is_empty() || writer == newest_writer;
+    let writer = read_writer_id(folder).filter(is_its);
+    let reaches_back = |applied: u64| files.first().is_some_and(|(first, _)| *first <= applied + 1);
+    if writer.is_some_and(|writer| reaches_back(applied(&writer))) {
+        return Ok(());
     }
+    let detail = "it is torn, and the WAL is not that of the writer before it or does not reach \
+                  back far enough to leave it out; restore the file from a backup";
+    Err(LakeError::damaged(crate::paths::commit(torn), detail))
 }

@@ -98,21 +98,23 @@ impl Sequencer {
             .map_err(LakeError::data("sealing events"))
     }
 
-    /// Whether a recovered batch goes on exactly where its tenants' logs end, in place and in
-    /// time.
+    /// Whether a recovered batch goes on exactly where its tenants' logs end, and was recorded
+    /// behind every event of the lake: what others recorded meanwhile may have been given out as
+    /// all that there was until then.
     pub(crate) fn continues(&mut self, batch: &RecordBatch) -> bool {
         let tenants = batch.column(at::TENANT_ID);
         let heads = self.heads_of(tenants);
         let keys = tenants.as_dictionary::<Int32Type>().keys().values();
         let seqs = batch.column(at::SEQ).as_primitive::<UInt64Type>().values();
         let times = batch.column(at::RECORDED_AT).as_primitive::<TimestampMicrosecondType>();
+        let newest_us = self.newest_us;
         let mut next: HashMap<usize, u64> = HashMap::new();
         keys.iter().zip(seqs).zip(times.values()).all(|((key, seq), time)| {
             let index = heads[*key as usize];
             let head = &self.heads[index];
             let expected = next.entry(index).or_insert(head.next_seq);
             *expected += 1;
-            *seq + 1 == *expected && *time >= head.recorded_at_us
+            *seq + 1 == *expected && newest_us.is_none_or(|newest_us| *time > newest_us)
         })
     }
 

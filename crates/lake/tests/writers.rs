@@ -8,8 +8,9 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use auditlake_lake::{Lake, LakeConfig, LakeError, LakeReader};
-use object_store::ObjectStore;
 use object_store::memory::InMemory;
+use object_store::path::Path;
+use object_store::{ObjectStore, ObjectStoreExt};
 use site::{Site, draft, event, id, ids, numbered, read, read_flushed, root_of};
 
 /// Two writers, each with a WAL folder of its own, on one store.
@@ -80,6 +81,48 @@ async fn an_older_writer_is_fenced_and_its_events_come_back_once() {
     assert_eq!((head.size, head.root), (9, root_of(content.rows("acme"))));
     let repeated = b.append(numbered("acme", 0, 0..13)).await.unwrap();
     assert_eq!((repeated.accepted, repeated.duplicates), (4, 9));
+}
+
+/// What is said to be all that was recorded before an instant stays so: an event that comes back
+/// behind it is recorded anew, even where its own tenant's log did not grow meanwhile.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_comes_back_is_recorded_behind_what_others_recorded() {
+    let (old, new) = two_sites();
+    let a = old.open().await;
+    a.append(numbered("acme", 0, 0..3)).await.unwrap();
+    new.clock.advance(60_000_000);
+    let b = new.open().await;
+    b.append(numbered("globex", 0, 0..2)).await.unwrap();
+    b.flush().await.unwrap();
+    let recorded_until = b.snapshot().manifest().tenants["globex"].recorded_at_us;
+
+    let a = old.reopen(a).await;
+    a.flush().await.unwrap();
+    assert_eq!(read_flushed(&a, "back").await.ids("acme"), ids(0..3));
+    let of_acme = a.snapshot();
+    let mut spans = of_acme.segments().iter().filter_map(|segment| segment.tenants.get("acme"));
+    assert!(spans.all(|span| span.recorded_us.0 > recorded_until));
+}
+
+/// A commit that was shown is not given up by a writer who does not have its events.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_torn_commit_of_another_writer_is_not_left_out() {
+    let store: Arc<dyn ObjectStore> = Arc::new(InMemory::new());
+    let (old, new) = (Site::on(Arc::clone(&store)), Site::on(Arc::clone(&store)));
+    let a = old.open().await;
+    a.append(numbered("acme", 0, 0..3)).await.unwrap();
+    drop(a);
+    let b = new.open().await;
+    b.append(numbered("acme", 0, 3..6)).await.unwrap();
+    b.flush().await.unwrap();
+    drop(b);
+    let newest = Path::from("log/00000000000000000003.json");
+    let whole = store.get(&newest).await.unwrap().bytes().await.unwrap();
+    store.put(&newest, whole.slice(..40).into()).await.unwrap();
+    let refused = old.try_open().await;
+    assert!(matches!(refused, Err(LakeError::Damaged { .. })), "{refused:?}");
+    let b = new.open().await;
+    assert_eq!(read(&b.snapshot(), "its own").await.ids("acme"), ids(3..6));
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -21,11 +21,12 @@ mod scan;
 mod scoped;
 mod stream;
 
+pub use auditlake_tlog::{CompleteRange, LogProof};
 pub use engine::{Engine, EngineConfig};
 pub use error::QueryError;
 pub use estimate::Estimate;
 pub use import::{Shape, shapes};
 pub use ordered::Ordered;
-pub use proving::{CompleteRange, LogProof, check_claim, provable_before};
+pub use proving::{MOST_PROVABLE_ROWS, check_claim, provable_before};
 pub use scan::{Order, Plan, Position, ScanRequest};
 pub use stream::EventStream;

@@ -10,7 +10,6 @@ mod complete;
 mod leaves;
 
 use std::collections::BTreeMap;
-use std::ops::Range;
 
 use arrow::array::AsArray;
 use arrow::compute::min;
@@ -20,7 +19,7 @@ use auditlake_model::claim::Claim;
 use auditlake_model::columns::at;
 use auditlake_model::time::MIN_US;
 use auditlake_tlog::multi::{self, MultiProof};
-use auditlake_tlog::{Hash, ProofError};
+use auditlake_tlog::{CompleteRange, Hash, LogProof, ProofError};
 use futures::TryStreamExt;
 
 use crate::engine::Engine;
@@ -31,47 +30,11 @@ use complete::Searched;
 use leaves::{Answer, LeafRenderer, Seen};
 
 /// The most events of one proof: what is kept of each while it is made takes memory.
-const MAX_ROWS: u64 = 200_000_000;
+pub const MOST_PROVABLE_ROWS: u64 = 200_000_000;
 
-/// That the events of an export are leaves of a tenant's log.
-#[derive(Clone, Debug)]
-pub struct LogProof {
-    /// Whose log it is.
-    pub tenant_id: String,
-    /// The signed note of the log's head.
-    pub checkpoint: String,
-    /// The keys that may have signed it, oldest first, each as one line of text.
-    pub keys: Vec<String>,
-    /// What leads from the events to the root of the checkpoint. Its ranges are the positions of
-    /// the events, and those of the neighbours when `complete` has some.
-    pub proof: MultiProof,
-    /// The first four bytes of each event's leaf hash, in the order of `seq`: when the root does
-    /// not come out, they tell which event is to blame.
-    pub hints: Vec<u8>,
-    /// How many events of the export are of this log.
-    pub rows: u64,
-    /// The range of which nothing is missing, if that is claimed.
-    pub complete: Option<CompleteRange>,
-}
-
-/// A range of a log of which nothing is missing, and why it begins and ends where it does.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct CompleteRange {
-    /// The positions, of which every one is in the export.
-    pub seqs: Range<u64>,
-    /// The range begins with the first event that was recorded at this time or later. None if it
-    /// begins at the position that was asked for.
-    pub recorded_from_us: Option<i64>,
-    /// The range ends in front of the first event that was recorded at this time or later. None
-    /// if it ends at the position that was asked for.
-    pub recorded_to_us: Option<i64>,
-    /// The line in front of the range, which was recorded before `recorded_from_us`: there when
-    /// that is given and the range does not begin with the log.
-    pub before: Option<String>,
-    /// The line behind the range, which was not recorded before `recorded_to_us`: there when that
-    /// is given and the range does not end with the log.
-    pub after: Option<String>,
-}
+/// The most stretches of one log in a proof: each gap between two of them takes hashes in the
+/// proof, and events that are read for these.
+const MAX_STRETCHES: usize = 1 << 21;
 
 /// The bound before which every recorded event is in a committed log; nothing is provable while
 /// no event is committed.
@@ -99,7 +62,8 @@ impl Engine {
     ///
     /// Memory: each event takes about ten bytes for its hint, and its hash unless it is one of 256
     /// in a row, which take no more than one. So this grows with the export, other than the export
-    /// itself, and more than 200 million events are refused.
+    /// itself, and more events than [`MOST_PROVABLE_ROWS`] are refused; so are events that lie in
+    /// more than two million stretches of one log, whose proof would be larger than they are.
     pub async fn prove(
         &self,
         snapshot: &Snapshot,
@@ -175,7 +139,7 @@ impl Proving {
         let renderers = (0..self.engine.partitions()).map(|_| LeafRenderer::new());
         let renderers = renderers.collect::<Result<Vec<_>, _>>()?;
         let mut made = self.engine.render(&self.snapshot, &self.request, renderers).await?;
-        let mut answer = Answer::of_at_most(MAX_ROWS);
+        let mut answer = Answer::of_at_most(MOST_PROVABLE_ROWS);
         while let Some(batches) = made.try_next().await? {
             for batch in batches {
                 answer.add(batch)?;
@@ -205,6 +169,7 @@ async fn prove(
         let why = format!("position {seq} is behind the committed size {size}");
         return Err(unproved(tenant, why));
     }
+    check_stretches(tenant, ranges.len())?;
     let failed = |source: ProofError| unproved(tenant, source);
     let wanted = multi::wanted(size, &ranges).map_err(failed)?;
     let nodes = log.nodes(&wanted, &leaves).await?;
@@ -231,6 +196,31 @@ async fn prove(
     })
 }
 
+/// Refuses events of which a proof would be out of proportion.
+fn check_stretches(tenant: &str, stretches: usize) -> Result<(), QueryError> {
+    if stretches <= MAX_STRETCHES {
+        return Ok(());
+    }
+    Err(QueryError::Resources(format!(
+        "the events lie far apart in the log of {tenant}: {stretches} stretches, and a proof is of \
+         at most {MAX_STRETCHES}; ask for a shorter range, or for fewer that are picked from it"
+    )))
+}
+
 fn unproved(tenant: &str, why: impl std::fmt::Display) -> QueryError {
     QueryError::Internal(format!("proving events of the log of {tenant}: {why}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn events_in_too_many_stretches_are_refused() {
+        assert!(check_stretches("acme", MAX_STRETCHES).is_ok());
+        let refused = check_stretches("acme", MAX_STRETCHES + 1);
+        let told = matches!(&refused, Err(QueryError::Resources(why))
+            if why.contains("log of acme: 2097153 stretches") && why.contains("at most 2097152"));
+        assert!(told, "{refused:?}");
+    }
 }

@@ -6,8 +6,8 @@
 //! checkpoints are signed over nothing else. So the lake is flushed first, and what is recorded
 //! later does not belong to the export.
 
-use auditlake_export::manifest::{MANIFEST_VERSION, Manifest, ManifestFile, SnapshotPoint};
-use auditlake_export::proof::{PROOF, Proof, ProofFile};
+use auditlake_export::manifest::{self, MANIFEST_VERSION, Manifest, ManifestFile, SnapshotPoint};
+use auditlake_export::proof::{Proof, ProofFile};
 use auditlake_export::{Digested, Encoder, Format, Options, bundle};
 use auditlake_lake::Snapshot;
 use auditlake_model::claim::Claim;
@@ -26,15 +26,14 @@ use crate::export_record::ExportRecord;
 use crate::file_headers::{attachment, compact_second};
 use crate::flow::{Progress, is_crowded};
 use crate::identity::Principal;
-use crate::manifesting::{self, MANIFEST};
 use crate::permits::Permit;
 use crate::placing::{Placed, Placing};
 use crate::problem::Problem;
-use crate::proving;
 use crate::pump::{self, Broken, Outlet};
 use crate::state::AppState;
 use crate::turns::Turn;
 use crate::zipping::{Zip, Zipped};
+use crate::{manifesting, proving};
 
 /// Streams an evidence bundle. Whether the caller may export is for the call to say.
 pub(crate) async fn stream(
@@ -51,6 +50,7 @@ pub(crate) async fn stream(
     state.in_time(state.lake().flush()).await??;
     let snapshot = state.lake().snapshot();
     proving::check_log(state, &snapshot, claim, &request.scan).await?;
+    proving::check_rows(state, &snapshot, &request.scan).await?;
     let created_at_us = state.environment().clock.now_us();
     let name = format!("auditlake-evidence-{}.zip", compact_second(created_at_us));
     request.headers = vec![
@@ -92,7 +92,7 @@ fn manifest(
         manifest_version: MANIFEST_VERSION,
         export_id: record.id.clone(),
         created_at: format_rfc3339(created_at_us),
-        engine: manifesting::engine(),
+        engine: manifest::engine(),
         requested_by: manifesting::requester(&record.caller)?,
         filter: manifesting::parameters(filter.iter()),
         filter_text: scan.filter.to_string(),
@@ -183,11 +183,7 @@ impl Bundle {
             proof: Some((&proof).into()),
             ..self.manifest
         };
-        let unwritten = |_| Broken::Internal("the manifest could not be written".to_owned());
-        let json = manifesting::to_json(&manifest).map_err(unwritten)?;
-        zip.file(MANIFEST, &json).await?;
-        zip.file(PROOF, &proof.to_json()).await?;
-        for (name, bytes) in bundle::companions(&manifest, &proof) {
+        for (name, bytes) in bundle::members(&manifest, &proof) {
             zip.file(&name, &bytes).await?;
         }
         Ok(Packed { zipped: zip.finish()?, rows, _permit: self._permit })
@@ -252,7 +248,7 @@ impl Bundle {
             rows: file.rows,
             sha256: file.sha256.clone(),
         }];
-        proving::proof(self.claim, &self.options, files, logs).map_err(|proved| {
+        Proof::of(self.claim, &self.options, files, logs).map_err(|proved| {
             let rows = file.rows;
             Broken::Internal(format!("{proved} events were proved, and the file has {rows}"))
         })

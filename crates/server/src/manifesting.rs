@@ -1,18 +1,10 @@
 //! What the manifests of export jobs and of evidence bundles have in common.
 
-use auditlake_export::manifest::{Edge, FilterValue, Manifest, Requester};
+use auditlake_export::manifest::{Edge, FilterValue, Requester};
 use auditlake_model::time::format_rfc3339;
 
 use crate::identity::Principal;
 use crate::problem::Problem;
-
-/// The file that a manifest is.
-pub(crate) const MANIFEST: &str = "manifest.json";
-
-/// Who wrote the files.
-pub(crate) fn engine() -> String {
-    format!("auditlake {}", env!("CARGO_PKG_VERSION"))
-}
 
 /// Who asked for the export.
 pub(crate) fn requester(caller: &Principal) -> Result<Requester, Problem> {
@@ -36,12 +28,4 @@ pub(crate) fn parameters<'a>(
     pairs: impl Iterator<Item = &'a (String, String)>,
 ) -> Vec<FilterValue> {
     pairs.map(|(name, value)| FilterValue { name: name.clone(), value: value.clone() }).collect()
-}
-
-/// The bytes of the file.
-pub(crate) fn to_json(manifest: &Manifest) -> Result<Vec<u8>, Problem> {
-    let mut text = serde_json::to_vec_pretty(manifest)
-        .map_err(|error| Problem::internal("writing a manifest", &error))?;
-    text.push(b'\n');
-    Ok(text)
 }

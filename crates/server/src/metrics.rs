@@ -42,6 +42,7 @@ pub(crate) struct Metrics {
     pub(crate) live_running: Gauge,
     pub(crate) downloads_running: Gauge,
     pub(crate) archives_running: Gauge,
+    pub(crate) log_reads_running: Gauge,
     pub(crate) export_rows: Counter,
     pub(crate) export_bytes: Counter,
     pub(crate) export_turns: Counter,
@@ -67,6 +68,7 @@ impl Metrics {
             live_running: Gauge::default(),
             downloads_running: Gauge::default(),
             archives_running: Gauge::default(),
+            log_reads_running: Gauge::default(),
             export_rows: Counter::default(),
             export_bytes: Counter::default(),
             export_turns: Counter::default(),
@@ -106,6 +108,7 @@ impl Metrics {
             ("live_running", "Live tails that are open", &self.live_running),
             ("downloads_running", "Files of exports on their way", &self.downloads_running),
             ("archives_running", "Archives that are packed", &self.archives_running),
+            ("log_reads_running", "Proofs and tiles that are read", &self.log_reads_running),
         ] {
             registry.register(name, help, running.clone());
         }

@@ -1,16 +1,10 @@
-//! Exports with a proof: what may be claimed of one, up to which moment, and the proof itself as
-//! streams and jobs give it out.
+//! Exports with a proof: what may be claimed of one, and up to which moment.
 
-use std::ops::Range;
-
-use auditlake_export::proof::{PROOF_VERSION, Proof, ProofComplete, ProofFile, ProofLog};
-use auditlake_export::{Format, Options};
 use auditlake_lake::Snapshot;
 use auditlake_model::claim::Claim;
 use auditlake_model::columns::at;
 use auditlake_model::filter::Filter;
-use auditlake_model::time::format_rfc3339;
-use auditlake_query::{LogProof, ScanRequest, check_claim};
+use auditlake_query::{MOST_PROVABLE_ROWS, ScanRequest, check_claim, provable_before};
 use axum::http::StatusCode;
 
 use crate::problem::Problem;
@@ -41,6 +35,40 @@ pub(crate) async fn check_log(
     }
 }
 
+/// Refuses to prove more events than one proof can be over, as far as that is known without
+/// reading them. Such an export would only break off when all of them have left.
+pub(crate) async fn check_rows(
+    state: &AppState,
+    snapshot: &Snapshot,
+    scan: &ScanRequest,
+) -> Result<(), Problem> {
+    let stored: u64 = snapshot.segments().iter().map(|segment| segment.rows).sum();
+    if too_many(stored.saturating_add(snapshot.hot_rows())).is_none() {
+        return Ok(());
+    }
+    let mut filter = scan.filter.clone();
+    pin(&mut filter, provable_before(snapshot));
+    // The events of a part of a tenant are counted. Where that takes too long the proof itself is
+    // what refuses them.
+    let estimating = state.engine().estimate(snapshot, &scan.scope, &filter);
+    let Ok(estimate) = state.in_query_time(estimating).await else { return Ok(()) };
+    let limit = scan.limit.and_then(|limit| u64::try_from(limit).ok()).unwrap_or(u64::MAX);
+    match too_many(estimate?.rows_at_least.min(limit)) {
+        Some(reason) => Err(Problem::parameter("proof", &reason)),
+        None => Ok(()),
+    }
+}
+
+/// Why so many events cannot be proved, if they are too many.
+pub(crate) fn too_many(rows: u64) -> Option<String> {
+    (rows > MOST_PROVABLE_ROWS).then(|| {
+        format!(
+            "a proof is over at most {MOST_PROVABLE_ROWS} events, and {rows} are meant; ask for a \
+             shorter range, or for several exports"
+        )
+    })
+}
+
 /// That a tenant's log has no checkpoint. Those who may not see a tenant are told the same.
 pub(crate) fn no_checkpoint(tenant: &str) -> Problem {
     let detail = format!("the log of {tenant} has no checkpoint yet");
@@ -53,55 +81,14 @@ pub(crate) fn pin(filter: &mut Filter, bound_us: i64) {
     filter.recorded.to_us = Some(to_us.map_or(bound_us, |own| own.min(bound_us)));
 }
 
-/// The proof of an export that has these files. If it proves more or fewer events than they
-/// have, the error says how many.
-pub(crate) fn proof(
-    claim: Claim,
-    options: &Options,
-    files: Vec<ProofFile>,
-    logs: Vec<LogProof>,
-) -> Result<Proof, u64> {
-    let rows: u64 = files.iter().map(|file| file.rows).sum();
-    let proved: u64 = logs.iter().map(|log| log.rows).sum();
-    if rows != proved {
-        return Err(proved);
-    }
-    let logs: Vec<ProofLog> = logs.into_iter().map(log_of).collect();
-    Ok(Proof {
-        proof_version: PROOF_VERSION,
-        claim,
-        statement: Proof::statement(claim, rows, &logs),
-        format: options.format.to_string(),
-        compression: options.compression.to_string(),
-        csv_safe: (options.format == Format::Csv).then_some(options.csv.safe),
-        files,
-        logs,
-    })
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-fn log_of(log: LogProof) -> ProofLog {
-    let exported: Vec<Range<u64>> = match &log.complete {
-        // The events beside the range belong to the proof, but not to the files.
-        Some(complete) if complete.seqs.is_empty() => Vec::new(),
-        Some(complete) => vec![complete.seqs.clone()],
-        None => log.proof.ranges,
-    };
-    let complete = log.complete.map(|complete| ProofComplete {
-        from: complete.seqs.start,
-        to: complete.seqs.end,
-        recorded_from: complete.recorded_from_us.map(format_rfc3339),
-        recorded_to: complete.recorded_to_us.map(format_rfc3339),
-        before: complete.before,
-        after: complete.after,
-    });
-    ProofLog::new(
-        log.tenant_id,
-        log.checkpoint,
-        log.keys,
-        log.rows,
-        &exported,
-        &log.proof.nodes,
-        &log.hints,
-        complete,
-    )
+    #[test]
+    fn what_is_too_much_is_told_with_the_bound() {
+        assert_eq!(too_many(MOST_PROVABLE_ROWS), None);
+        let reason = too_many(MOST_PROVABLE_ROWS + 1).unwrap();
+        assert!(reason.contains("at most 200000000") && reason.contains("200000001 are meant"));
+    }
 }

@@ -1,13 +1,13 @@
 //! What every request needs, shared by all of them.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use auditlake_lake::Lake;
+use auditlake_lake::{Lake, LakeError};
 use auditlake_model::env::Environment;
 use auditlake_query::Engine;
 use axum::http::StatusCode;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::{Mutex, OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -38,6 +38,9 @@ struct Shared {
     live: Arc<Permits>,
     downloads: Arc<Permits>,
     archives: Arc<Permits>,
+    log_reads: Arc<Permits>,
+    /// When the lake was last flushed for somebody who asked for a fresh checkpoint.
+    flushed: Mutex<Option<Instant>>,
     /// In units of [`HELD_UNIT`] bytes.
     bodies: Arc<Semaphore>,
     parses: Arc<Semaphore>,
@@ -73,6 +76,8 @@ impl AppState {
         let downloads = Permits::new("downloads", MAX_DOWNLOADS.0, MAX_DOWNLOADS.1, running);
         let running = metrics.archives_running.clone();
         let archives = Permits::new("archives", MAX_ARCHIVES.0, MAX_ARCHIVES.1, running);
+        let running = metrics.log_reads_running.clone();
+        let log_reads = Permits::new("log reads", MAX_LOG_READS.0, MAX_LOG_READS.1, running);
         let bodies = Arc::new(Semaphore::new(config.max_held_bytes / HELD_UNIT));
         let parses = Arc::new(Semaphore::new(config.max_parses));
         let shared = Shared {
@@ -88,6 +93,8 @@ impl AppState {
             live,
             downloads,
             archives,
+            log_reads,
+            flushed: Mutex::default(),
             bodies,
             parses,
             tasks: TaskTracker::new(),
@@ -155,6 +162,11 @@ impl AppState {
         &self.shared.archives
     }
 
+    /// The places for proofs and tiles that are read from logs.
+    pub(crate) fn log_reads(&self) -> &Arc<Permits> {
+        &self.shared.log_reads
+    }
+
     /// Owns everything that outlives the call that started it; [`crate::run`] waits for it.
     pub(crate) fn tasks(&self) -> &TaskTracker {
         &self.shared.tasks
@@ -199,6 +211,36 @@ impl AppState {
         let limit = self.config().query_timeout;
         tokio::time::timeout(limit, question).await.map_err(|_| unanswered(limit))
     }
+
+    /// Holds a question about a tenant's log to the same time.
+    pub(crate) async fn in_log_time<T>(
+        &self,
+        question: impl Future<Output = T>,
+    ) -> Result<T, Problem> {
+        let limit = self.config().query_timeout;
+        tokio::time::timeout(limit, question).await.map_err(|_| log_unread(limit))
+    }
+
+    /// Commits what was acknowledged before the call, for who asks for a fresh checkpoint. Those
+    /// who ask within a second get one commit: each is a segment.
+    pub(crate) async fn flush_for_checkpoint(&self) -> Result<(), Problem> {
+        let flushing = async {
+            let asked = Instant::now();
+            let mut flushed = self.shared.flushed.lock().await;
+            if flushed.is_some_and(|begun| begun >= asked) {
+                return Ok(());
+            }
+            if let Some(begun) = *flushed {
+                tokio::time::sleep(FRESH.saturating_sub(begun.elapsed())).await;
+            }
+            let begun = Instant::now();
+            self.lake().flush().await?;
+            *flushed = Some(begun);
+            Ok::<(), LakeError>(())
+        };
+        self.in_time(flushing).await??;
+        Ok(())
+    }
 }
 
 /// Memory for bodies is given out in such pieces.
@@ -212,6 +254,13 @@ const MAX_DOWNLOADS: (usize, usize) = (128, 16);
 
 /// Archives at a time, each of which keeps a thread busy, and those of one caller.
 const MAX_ARCHIVES: (usize, usize) = (8, 2);
+
+/// Proofs and tiles at a time, which are read from segments where nothing else has them, and
+/// those of one caller.
+const MAX_LOG_READS: (usize, usize) = (64, 16);
+
+/// Between two commits for fresh checkpoints there is so much time.
+const FRESH: Duration = Duration::from_secs(1);
 
 fn too_slow(limit: Duration) -> Problem {
     Problem::new(
@@ -227,6 +276,17 @@ fn unanswered(limit: Duration) -> Problem {
         format!(
             "the query took longer than {} s and was given up; narrow its range of time (from, \
              to) or its filters, or make an export job",
+            limit.as_secs_f64()
+        ),
+    )
+}
+
+fn log_unread(limit: Duration) -> Problem {
+    Problem::new(
+        StatusCode::GATEWAY_TIMEOUT,
+        format!(
+            "reading the log took longer than {} s and was given up; ask again when the server \
+             and its storage have less to do",
             limit.as_secs_f64()
         ),
     )

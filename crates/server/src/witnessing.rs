@@ -168,7 +168,7 @@ impl Watch {
                 Answer::Signed(lines) => {
                     let own = self.checked(&note, &lines)?;
                     let turn = self.keeping.lock().await;
-                    logs.cosign(tenant, log.size(), &own).await?;
+                    logs.cosign(&log, &own).await?;
                     drop(turn);
                     self.state.metrics().cosignatures_kept.inc();
                     self.signed(tenant, log.size());

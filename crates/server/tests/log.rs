@@ -5,12 +5,15 @@
 
 mod harness;
 
+use std::time::Instant;
+
 use auditlake_tlog::{
     Checkpoint, CompactRange, Hash, Note, VerifierKey, consistency, inclusion, leaf_hash,
 };
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use harness::{Server, event_with};
+use futures::future::join_all;
+use harness::{Answer, Server, event_with};
 use serde_json::{Value, json};
 
 const ACME: &str = "tenant_id=acme";
@@ -122,7 +125,8 @@ async fn an_older_state_is_proved_to_be_the_beginning() {
     server.take(&of("acme", 0, 270)).await;
     let (_, old) = checkpoint(&server, &format!("fresh=true&{ACME}")).await;
     server.take(&of("acme", 270, 500)).await;
-    let (_, new) = checkpoint(&server, &format!("fresh=true&{ACME}")).await;
+    server.lake.flush().await.unwrap();
+    let (_, new) = checkpoint(&server, ACME).await;
     assert_eq!((old.size, new.size), (270, 770));
     let proof = json_of(&server, &format!("/v1/log/proof?from_size=270&{ACME}")).await;
     assert_eq!((hash(&proof["from_root"]), hash(&proof["root"])), (old.root, new.root));
@@ -194,6 +198,44 @@ async fn a_tenant_sees_its_own_log_and_no_other() {
     let org_admin = server.key_for("org_admin", admin).await;
     let answer = server.as_key(&org_admin).get("/v1/log/checkpoint").await;
     answer.problem(403, &["integrity:read", "org_admin"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn fresh_checkpoints_are_not_a_commit_for_each_request() {
+    let server = Server::start().await;
+    let commit = || server.lake.snapshot().manifest().version;
+    let (started, before) = (Instant::now(), commit());
+    for round in 1..=3 {
+        server.take(&of("acme", 10 * (round - 1), 10)).await;
+        let uri = format!("fresh=true&{ACME}");
+        for (_, head) in join_all((0..20).map(|_| checkpoint(&server, &uri))).await {
+            assert_eq!(head.size, 10 * round as u64, "all that was acknowledged before");
+        }
+    }
+    let (commits, seconds) = (commit() - before, started.elapsed().as_secs());
+    assert!((3..=seconds + 2).contains(&commits), "{commits} commits within {seconds} s");
+}
+
+/// On one thread, so that all requests are under way before the first one is answered.
+#[tokio::test]
+async fn one_caller_has_a_bounded_number_of_reads() {
+    let server = Server::start().await;
+    server.take(&of("acme", 0, 10)).await;
+    server.lake.flush().await.unwrap();
+    let uris = ["proof?seq=0&", "proof?from_size=3&", "tiles/tile/0/000.p/1?"]
+        .map(|call| format!("/v1/log/{call}{ACME}"));
+    let answers = join_all((0..20).map(|number| server.get(&uris[number % 3]))).await;
+    let (refused, read): (Vec<&Answer>, Vec<&Answer>) =
+        answers.iter().partition(|answer| answer.status == 429);
+    assert_eq!((refused.len(), read.len()), (4, 16));
+    for answer in refused {
+        answer.problem(429, &["16 log reads of this caller"]);
+        assert!(!answer.header("retry-after").is_empty());
+    }
+    assert!(read.iter().all(|answer| answer.status == 200));
+    // Their places are free again.
+    let answers = join_all((0..16).map(|number| server.get(&uris[number % 3]))).await;
+    assert!(answers.iter().all(|answer| answer.status == 200));
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -10,10 +10,14 @@ mod harness;
 use auditlake_export::proof::Proof;
 use auditlake_model::claim::Claim;
 use auditlake_server::background;
+use axum::body::Body;
+use axum::http::Method;
+use bytes::Bytes;
 use evidence::Bundle;
 use exporting::{
     cancel, config, deeds, digests_of, finished, make, running, sha256, until, waiting,
 };
+use futures::TryStreamExt;
 use harness::Server;
 use serde_json::{Value, json};
 
@@ -26,6 +30,19 @@ async fn archive(server: &Server, job: &Value) -> Bundle {
     let answer = server.get(job["archive_url"].as_str().unwrap()).await;
     assert_eq!(answer.status, 200, "{}", answer.text());
     Bundle::read(&answer.body)
+}
+
+/// A file as it is stored for a job, if it is.
+async fn stored(server: &Server, id: &str, name: &str) -> Option<Vec<u8>> {
+    let reader = server.lake.exports().read(id, name, None).await.unwrap()?;
+    let pieces: Vec<Bytes> = reader.bytes.try_collect().await.unwrap();
+    Some(pieces.iter().flat_map(|piece| piece.to_vec()).collect())
+}
+
+async fn store(server: &Server, id: &str, name: &str, bytes: Vec<u8>) {
+    let mut writer = server.lake.exports().write(id, name).await.unwrap();
+    writer.put(Bytes::from(bytes)).await.unwrap();
+    writer.finish().await.unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -71,6 +88,60 @@ async fn filtered_jobs_prove_that_each_event_is_authentic() {
             assert_eq!(bundle.check_lines(), ["acme", "zeta"]);
         }
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_download_of_a_proof_is_in_the_log() {
+    let server = running(20, config()).await;
+    let job = finished(&server, &make(&server, of_zeta("complete")).await).await;
+    let uri = job["proof_url"].as_str().unwrap();
+    let request = server.request(Method::HEAD, uri).body(Body::empty()).unwrap();
+    assert_eq!(server.send(request).await.status, 200);
+    let proof = server.get(uri).await;
+    let downloads = deeds(&server, "audit.export_downloaded").await;
+    assert_eq!(downloads.len(), 1, "{downloads:?}");
+    let data = &downloads[0]["data"];
+    assert_eq!((&data["file"], &data["link"]), (&json!("proof.json"), &json!(false)));
+    assert_eq!(data["sha256"], sha256(&proof.body));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_an_overtaken_attempt_still_writes_is_not_given_out() {
+    let server = running(30, config()).await;
+    let id = make(&server, of_zeta("inclusion")).await;
+    let job = finished(&server, &id).await;
+    let before = archive(&server, &job).await;
+    for name in evidence::PAPERS {
+        for late in [name.to_owned(), format!("0-{name}"), format!("2-{name}")] {
+            store(&server, &id, &late, b"late".to_vec()).await;
+        }
+    }
+    assert_eq!(archive(&server, &job).await.files, before.files);
+    for (url, name) in [("proof_url", "proof.json"), ("manifest_url", "manifest.json")] {
+        let answer = server.get(job[url].as_str().unwrap()).await;
+        assert_eq!(before.files[name], answer.body);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn jobs_that_do_not_tell_whose_papers_count_have_them_under_plain_names() {
+    let server = running(30, config()).await;
+    let id = make(&server, of_zeta("inclusion")).await;
+    let job = finished(&server, &id).await;
+    let before = archive(&server, &job).await;
+    for name in evidence::PAPERS {
+        let own = format!("1-{name}");
+        let bytes = stored(&server, &id, &own).await.unwrap();
+        store(&server, &id, name, bytes).await;
+        store(&server, &id, &own, b"of another attempt".to_vec()).await;
+    }
+    let documents = server.lake.documents();
+    let mut held = documents.get::<Value>("jobs", &id).await.unwrap().unwrap();
+    assert_eq!(held.value.as_object_mut().unwrap().remove("papers_attempt"), Some(json!(1)));
+    documents.put("jobs", &id, held.version + 1, &held.value).await.unwrap();
+    assert_eq!(archive(&server, &job).await.files, before.files);
+    let proof = server.get(job["proof_url"].as_str().unwrap()).await;
+    assert_eq!(before.files["proof.json"], proof.body);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -171,11 +171,13 @@ impl LargeManifest {
         });
         let tenants = heads.filter(|(_, head)| head.size > 0).collect();
         let hash = hash(&mut rng);
-        let wal_applied = BTreeMap::from([(ulid(day_start(FIRST_DAY), &mut rng), 1_000_000)]);
+        let writer = ulid(day_start(FIRST_DAY), &mut rng);
+        let wal_applied = BTreeMap::from([(writer.clone(), 1_000_000)]);
         State {
             version: VERSION,
             hash,
             epoch: 1,
+            writer,
             segments: Segments(self),
             tenants,
             wal_applied,
@@ -290,6 +292,7 @@ struct State {
     version: u64,
     hash: String,
     epoch: u64,
+    writer: String,
     segments: Segments,
     tenants: BTreeMap<String, Head>,
     wal_applied: BTreeMap<String, u64>,

@@ -14,7 +14,7 @@ use crate::conclusion::{Conclusion, conclude, statements};
 use crate::held::{self, Held};
 use crate::manifest;
 use crate::report::{Report, listed};
-use crate::rows::{self, FileRead, Layout, Seen, Sink};
+use crate::rows::{self, FileRead, Layout, Place, Seen, Sink};
 use crate::source::Source;
 use crate::verdict::{Finding, FindingKind, Verdict, VerifyError};
 
@@ -122,12 +122,14 @@ impl Files<'_> {
         for (place, file) in proof.files.iter().enumerate() {
             let findings = &mut report.findings;
             let mut sink = Sink { seen: &mut *seen, findings, progress };
-            let read = rows::read(self.source, &file.name, self.layout, self.logs, &mut sink);
+            let bytes = self.bytes.get(place).copied();
+            let file_at = Place { source: self.source, name: &file.name, bytes };
+            let read = rows::read(file_at, self.layout, self.logs, &mut sink);
             let findings = match read {
                 Ok(read) => {
                     all.rows += read.rows;
                     all.bytes += read.bytes;
-                    self.compare(file, self.bytes.get(place).copied(), &read)
+                    compare(file, bytes, &read)
                 }
                 Err(error) if error.kind() == ErrorKind::NotFound => {
                     vec![Finding::new(FindingKind::File, "it is not there")]
@@ -141,29 +143,29 @@ impl Files<'_> {
         }
         all
     }
+}
 
-    /// Holds a file against what is said of it.
-    fn compare(&self, file: &ProofFile, bytes: Option<u64>, read: &FileRead) -> Vec<Finding> {
-        let mut findings = Vec::new();
-        let digest = hex(&read.sha256);
-        if digest != file.sha256 {
-            let detail = format!(
-                "it is not the file that was exported: its SHA-256 is {digest}, and the proof has \
-                 {}",
-                file.sha256
-            );
-            findings.push(Finding::new(FindingKind::File, detail));
-        }
-        if let Some(bytes) = bytes.filter(|bytes| *bytes != read.bytes) {
-            let detail = format!("it has {} bytes, and the manifest has {bytes}", read.bytes);
-            findings.push(Finding::new(FindingKind::File, detail));
-        }
-        if read.rows != file.rows {
-            let detail = format!("it has {} events, and the proof has {}", read.rows, file.rows);
-            findings.push(Finding::new(FindingKind::Rows, detail));
-        }
-        findings
+/// Holds a file against what is said of it.
+fn compare(file: &ProofFile, bytes: Option<u64>, read: &FileRead) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    let digest = hex(&read.sha256);
+    if digest != file.sha256 {
+        let detail = format!(
+            "it is not the file that was exported: its SHA-256 is {digest}, and the proof has \
+             {}",
+            file.sha256
+        );
+        findings.push(Finding::new(FindingKind::File, detail));
     }
+    if let Some(bytes) = bytes.filter(|bytes| *bytes != read.bytes) {
+        let detail = format!("it has {} bytes, and the manifest has {bytes}", read.bytes);
+        findings.push(Finding::new(FindingKind::File, detail));
+    }
+    if read.rows != file.rows {
+        let detail = format!("it has {} events, and the proof has {}", read.rows, file.rows);
+        findings.push(Finding::new(FindingKind::Rows, detail));
+    }
+    findings
 }
 
 fn hex(bytes: &[u8]) -> String {

@@ -2,6 +2,7 @@
 //! the proof does. None of them proves anything; but people read them.
 
 use std::collections::HashSet;
+use std::io::{self, ErrorKind};
 
 use auditlake_export::bundle::{self, CHECKPOINT, HTML, KEYS, README};
 use auditlake_export::manifest::{MANIFEST_VERSION, Manifest};
@@ -14,8 +15,16 @@ use crate::verdict::{Finding, FindingKind};
 /// Checks what there is beside the data; answers with the manifest, if there is one.
 pub(crate) fn check(source: &Source, proof: &Proof, report: &mut Report) -> Option<Manifest> {
     check_names(source, proof, report);
+    check_unread(source, report);
     let manifest = match read(source) {
-        Ok(manifest) => manifest?,
+        Ok(Some(manifest)) => manifest,
+        Ok(None) => {
+            // Files in a folder may have come one by one; an archive is a bundle.
+            if source.is_closed() {
+                report.findings.push(wrong("it is not there"));
+            }
+            return None;
+        }
         Err(detail) => {
             report.findings.push(wrong(detail));
             return None;
@@ -66,10 +75,6 @@ fn check_names(source: &Source, proof: &Proof, report: &mut Report) {
             report.findings.push(Finding::new(FindingKind::Proof, detail).in_file(&file.name));
         }
     }
-    if source.has_doubles() {
-        let detail = "the archive has several files under one name";
-        report.findings.add(FindingKind::File, detail);
-    }
     let known = [MANIFEST, PROOF, README, HTML, CHECKPOINT, KEYS];
     let names = source.names();
     let others: Vec<&str> = names
@@ -90,6 +95,22 @@ fn check_names(source: &Source, proof: &Proof, report: &mut Report) {
             "Anything about other files that lie there: {}.",
             listed(others.into_iter())
         ));
+    }
+}
+
+/// What is for people is not compared with anything; but in an archive it unpacks to what the
+/// archive says, or something else could hide in it.
+fn check_unread(source: &Source, report: &mut Report) {
+    for name in [README, HTML].into_iter().filter(|_| source.is_closed()) {
+        let unpacked = source.with(name, |input| io::copy(input, &mut io::sink())).flatten();
+        match unpacked {
+            Ok(_) => {}
+            Err(error) if error.kind() == ErrorKind::NotFound => {}
+            Err(error) => {
+                let detail = format!("it cannot be read: {error}");
+                report.findings.push(Finding::new(FindingKind::File, detail).in_file(name));
+            }
+        }
     }
 }
 

@@ -70,20 +70,29 @@ pub(crate) struct Sink<'a> {
     pub(crate) progress: &'a dyn Fn(u64),
 }
 
+/// Which file it is.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Place<'a> {
+    pub(crate) source: &'a Source,
+    pub(crate) name: &'a str,
+    /// How long the manifest says that it is.
+    pub(crate) bytes: Option<u64>,
+}
+
 /// Reads a file and takes in its events. It fails only if the file cannot be opened; what else
 /// is wrong with it becomes findings.
 pub(crate) fn read(
-    source: &Source,
-    name: &str,
+    place: Place<'_>,
     layout: Layout,
     logs: &Logs<'_>,
     sink: &mut Sink<'_>,
 ) -> io::Result<FileRead> {
+    let Place { source, name, .. } = place;
     thread::scope(|scope| {
         let (blocks, pulled) = sync_channel(pull::BLOCKS);
         let puller = scope.spawn(move || source.with(name, |input| pull(input, &blocks)));
         let mut merge = Merge::new(name, sink);
-        let events = Events { source, name, layout, logs };
+        let events = Events { place, layout, logs };
         // What is left of the file when this ends is still read, for the digest.
         if let Err(reason) = events.read(Blocks::new(pulled), &mut merge) {
             merge.findings.add(FindingKind::File, format!("its events cannot be read: {reason}"));
@@ -99,8 +108,7 @@ pub(crate) fn read(
 
 /// The events of one file, to be read.
 struct Events<'a> {
-    source: &'a Source,
-    name: &'a str,
+    place: Place<'a>,
     layout: Layout,
     logs: &'a Logs<'a>,
 }
@@ -128,7 +136,10 @@ impl Events<'_> {
                 merge.lines = 1;
                 self.text(cutter, |text, is_last| Piece::Elements { text, is_last }, merge)
             }
-            Format::Parquet => self.table(unpacked, merge),
+            Format::Parquet if self.layout.compression == Compression::None => {
+                self.table(unpacked, merge)
+            }
+            Format::Parquet => Err("Parquet is never compressed as a whole".to_owned()),
         }
     }
 
@@ -142,17 +153,22 @@ impl Events<'_> {
     }
 
     /// Parquet is read from its end, so what lies in an archive is unpacked to a file without a
-    /// name first.
-    fn table(&self, mut packed: impl Read, merge: &mut Merge<'_, '_>) -> Result<(), String> {
+    /// name first: as much of it as there should be, or a small archive could fill a disk.
+    fn table(&self, packed: impl Read, merge: &mut Merge<'_, '_>) -> Result<(), String> {
         let said = |error: io::Error| error.to_string();
-        let file = match self.source.path(self.name) {
+        let Place { source, name, bytes } = self.place;
+        let file = match source.path(name) {
             Some(path) => {
                 drop(packed);
                 File::open(path).map_err(said)?
             }
             None => {
+                let bytes = [bytes, source.size(name)].into_iter().flatten().min().unwrap_or(0);
                 let mut file = tempfile::tempfile().map_err(said)?;
-                io::copy(&mut packed, &mut file).map_err(said)?;
+                let mut packed = packed.take(bytes.saturating_add(1));
+                if io::copy(&mut packed, &mut file).map_err(said)? > bytes {
+                    return Err(format!("it has more than the {bytes} bytes that it should have"));
+                }
                 file.rewind().map_err(said)?;
                 file
             }

@@ -2,16 +2,16 @@
 //! which nothing is unpacked. Names come from a proof that may be forged, so a name that is more
 //! than a name leads nowhere.
 
+mod archive;
+
 use std::fs::{self, File};
-use std::io::{self, ErrorKind, Read, Seek, SeekFrom};
+use std::io::{self, ErrorKind, Read};
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
 
 use auditlake_export::proof::PROOF;
-use zip::ZipArchive;
-use zip::result::ZipError;
 
 use crate::verdict::VerifyError;
+use archive::Archive;
 
 /// The record of an export in a bundle.
 pub(crate) const MANIFEST: &str = "manifest.json";
@@ -35,7 +35,7 @@ enum Files {
     /// The one file that there is, whatever the proof calls it.
     One(PathBuf),
     Folder(PathBuf),
-    Zip(ZipArchive<Shared>),
+    Zip(Archive),
 }
 
 impl Files {
@@ -130,8 +130,7 @@ impl Source {
         read: impl FnOnce(&mut dyn Read) -> T,
     ) -> io::Result<T> {
         if let Files::Zip(archive) = &self.files {
-            let mut archive = archive.clone();
-            let mut file = archive.by_name(name).map_err(unzipped)?;
+            let mut file = archive.read(name).ok_or(ErrorKind::NotFound)?;
             return Ok(read(&mut file));
         }
         let path = self.path(name).ok_or(ErrorKind::NotFound)?;
@@ -147,7 +146,15 @@ impl Source {
         }
     }
 
-    /// The names of all files, but for those that are folders; empty for a file by itself.
+    /// How long a file of an archive is, as the archive says.
+    pub(crate) fn size(&self, name: &str) -> Option<u64> {
+        match &self.files {
+            Files::Zip(archive) => archive.size(name),
+            Files::One(_) | Files::Folder(_) => None,
+        }
+    }
+
+    /// The names of all files; empty for a file by itself. A folder in a folder is none.
     pub(crate) fn names(&self) -> Vec<String> {
         let mut names: Vec<String> = match &self.files {
             Files::One(_) => Vec::new(),
@@ -158,19 +165,10 @@ impl Source {
                 .filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_file()))
                 .map(|entry| entry.file_name().to_string_lossy().into_owned())
                 .collect(),
-            Files::Zip(archive) => archive
-                .file_names_raw()
-                .map(|name| String::from_utf8_lossy(name).into_owned())
-                .filter(|name| !name.ends_with('/'))
-                .collect(),
+            Files::Zip(archive) => archive.names().map(str::to_owned).collect(),
         };
         names.sort();
         names
-    }
-
-    /// Whether an archive has a name twice: whoever unpacks it gets one of the two files.
-    pub(crate) fn has_doubles(&self) -> bool {
-        matches!(&self.files, Files::Zip(archive) if archive.has_duplicate_names())
     }
 
     /// Whether whatever is there was put there with the proof, as in an archive.
@@ -208,33 +206,20 @@ fn is_zip(path: &Path) -> io::Result<bool> {
     Ok(ZIP_MAGIC.contains(&magic.as_slice()))
 }
 
-fn open_zip(path: &Path) -> Result<ZipArchive<Shared>, VerifyError> {
-    let failed = |reason: String| VerifyError::Archive { path: path.display().to_string(), reason };
-    let mut file = File::open(path).map_err(|error| failed(error.to_string()))?;
-    if !ends_plainly(&mut file).map_err(|error| failed(error.to_string()))? {
-        return Err(failed("it does not end with its directory: it was cut off, or changed".into()));
-    }
-    ZipArchive::new(Shared::new(file)).map_err(|error| failed(error.to_string()))
-}
-
-/// Whether the archive ends as bundles do, without a comment and with nothing behind it: programs
-/// disagree on which directory is the right one of what ends otherwise.
-fn ends_plainly(file: &mut File) -> io::Result<bool> {
-    let mut end = [0; 22];
-    let start = file.metadata()?.len().saturating_sub(end.len() as u64);
-    file.seek(SeekFrom::Start(start))?;
-    let read = Read::take(&mut *file, end.len() as u64).read(&mut end)?;
-    Ok(read == end.len() && end.starts_with(b"PK\x05\x06") && end.ends_with(&[0, 0]))
+fn open_zip(path: &Path) -> Result<Archive, VerifyError> {
+    let opened = File::open(path).and_then(Archive::open);
+    opened.map_err(|error| VerifyError::Archive {
+        path: path.display().to_string(),
+        reason: error.to_string(),
+    })
 }
 
 fn read_file(path: &Path) -> io::Result<Vec<u8>> {
     read_all(&mut File::open(path)?)
 }
 
-fn read_zipped(archive: &ZipArchive<Shared>, name: &str) -> io::Result<Vec<u8>> {
-    let mut archive = archive.clone();
-    let mut file = archive.by_name(name).map_err(unzipped)?;
-    read_all(&mut file)
+fn read_zipped(archive: &Archive, name: &str) -> io::Result<Vec<u8>> {
+    read_all(&mut archive.read(name).ok_or(ErrorKind::NotFound)?)
 }
 
 fn read_all(input: &mut dyn Read) -> io::Result<Vec<u8>> {
@@ -245,52 +230,4 @@ fn read_all(input: &mut dyn Read) -> io::Result<Vec<u8>> {
         return Err(io::Error::new(ErrorKind::InvalidData, reason));
     }
     Ok(bytes)
-}
-
-fn unzipped(error: ZipError) -> io::Error {
-    match error {
-        ZipError::Io(error) => error,
-        ZipError::FileNotFound => ErrorKind::NotFound.into(),
-        other => io::Error::new(ErrorKind::InvalidData, other.to_string()),
-    }
-}
-
-/// A file that several readers share, each with a place of its own in it.
-#[derive(Clone, Debug)]
-struct Shared {
-    /// Locked for one seek and one read.
-    file: Arc<Mutex<File>>,
-    at: u64,
-}
-
-impl Shared {
-    fn new(file: File) -> Self {
-        Self { file: Arc::new(Mutex::new(file)), at: 0 }
-    }
-}
-
-impl Read for Shared {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let mut file = self.file.lock().unwrap_or_else(PoisonError::into_inner);
-        file.seek(SeekFrom::Start(self.at))?;
-        let read = file.read(buffer)?;
-        self.at += read as u64;
-        Ok(read)
-    }
-}
-
-impl Seek for Shared {
-    fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
-        let end = || -> io::Result<u64> {
-            let file = self.file.lock().unwrap_or_else(PoisonError::into_inner);
-            Ok(file.metadata()?.len())
-        };
-        let at = match to {
-            SeekFrom::Start(at) => Some(at),
-            SeekFrom::Current(by) => self.at.checked_add_signed(by),
-            SeekFrom::End(by) => end()?.checked_add_signed(by),
-        };
-        self.at = at.ok_or(ErrorKind::InvalidInput)?;
-        Ok(self.at)
-    }
 }

@@ -105,7 +105,8 @@ struct Done {
     statement: Option<String>,
     /// The file of the proof; none if it is in the bundle.
     proof: Option<String>,
-    /// Events that the lake has but no committed log yet: a proof cannot be of them.
+    /// Events that the lake has but no committed log yet, of all tenants and whether they are
+    /// meant or not: a proof cannot be of them.
     unproven: u64,
 }
 
@@ -114,7 +115,10 @@ fn report(arguments: &ExportArgs, done: &Done, started: Instant) -> std::io::Res
     let to = arguments.output.as_ref().map(|path| path.display().to_string());
     if done.unproven > 0 && !arguments.json {
         let left = progress::count(done.unproven);
-        eprintln!("{left} of the newest events are in no committed log yet and were left out");
+        eprintln!(
+            "{left} events of the lake are in no committed log yet, and so not in this export, \
+             whatever its filter"
+        );
     }
     let text = if arguments.json {
         let mut said =

@@ -15,7 +15,7 @@ pub(crate) async fn run(settings: &Settings) -> anyhow::Result<()> {
     let environment = Environment::system();
     let lake = Arc::new(super::open(settings).await?);
     // Before anybody can know that the server is there: whoever sees it may stop it.
-    let asked_to_end = Asked::listening().context("listening for signals")?;
+    let asked = Asked::listening().context("listening for signals")?;
     let listener = TcpListener::bind(&settings.listen)
         .await
         .with_context(|| format!("listening on {}", settings.listen))?;
@@ -30,7 +30,7 @@ pub(crate) async fn run(settings: &Settings) -> anyhow::Result<()> {
     let scheme = if config.tls.is_some() { "https" } else { "http" };
     say!("auditlake listens on {scheme}://{listen}")?;
     let state = AppState::new(Arc::clone(&lake), engine, environment, keys, config);
-    auditlake_server::run(listener, state, asked_to_end.to_end()).await?;
+    auditlake_server::run(listener, state, asked.ended()).await?;
     match Arc::try_unwrap(lake) {
         Ok(lake) => Ok(lake.close().await?),
         // Every task of the server has ended, so this cannot be; the WAL has it all anyway.
@@ -53,7 +53,7 @@ impl Asked {
     }
 
     /// Resolves at the first of them since.
-    async fn to_end(mut self) {
+    async fn ended(mut self) {
         tokio::select! {
             _ = self.interrupt.recv() => {}
             _ = self.terminate.recv() => {}

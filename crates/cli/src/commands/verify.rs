@@ -7,6 +7,7 @@ use std::io::{self, ErrorKind};
 use std::path::Path;
 
 use anyhow::bail;
+use auditlake_export::proof::PROOF;
 use auditlake_verify::{Trust, Verdict, verify_export, verify_export_with};
 use serde_json::json;
 
@@ -37,6 +38,10 @@ impl Verified {
 pub(crate) async fn run(settings: &Settings, arguments: &VerifyArgs) -> anyhow::Result<Verified> {
     let known = Known::read(arguments)?;
     let target = arguments.target.as_deref().unwrap_or(&settings.lake);
+    if arguments.target.is_some() && is_lake(target) && Path::new(target).join(PROOF).exists() {
+        // Whoever can write to a lake could have it taken for an export of nothing.
+        bail!("{target} is a lake, and {PROOF} in it is that of an export: move it elsewhere");
+    }
     if arguments.target.is_none() || is_lake(target) {
         if arguments.proof.is_some() {
             bail!("{target} is a lake, and --proof is for exports");
@@ -60,12 +65,11 @@ pub(crate) async fn run(settings: &Settings, arguments: &VerifyArgs) -> anyhow::
     Ok(Verified::of(verdict.is_good()))
 }
 
-/// Whether a lake is there, rather than an export: then there is no proof of one, but a log.
+/// Whether a lake is there, rather than an export.
 fn is_lake(target: &str) -> bool {
     let folder = Path::new(target);
     let has = |name: &str| folder.join(name).is_dir();
-    target.contains("://")
-        || (!folder.join("proof.json").exists() && (has("log") || has("events") || has("meta")))
+    target.contains("://") || has("log") || has("events") || has("meta")
 }
 
 fn print(arguments: &VerifyArgs, verdict: &Verdict) -> io::Result<()> {

@@ -1,6 +1,6 @@
 //! The README of a bundle: plain text, for whoever opens the bundle first.
 
-use crate::manifest::Manifest;
+use crate::manifest::{MANIFEST, Manifest};
 use crate::proof::{PROOF, Proof};
 
 /// As wide as a letter is.
@@ -47,7 +47,7 @@ fn what_is_here(manifest: &Manifest, text: &mut Text) {
         text.line(&format!("  ... and {more} more files of data"));
     }
     for (name, what) in [
-        ("manifest.json", "what was asked for, and the size and digest of each file"),
+        (MANIFEST, "what was asked for, and the size and digest of each file"),
         (PROOF, "the proof, for programs"),
         (super::CHECKPOINT, "the signed state of the log, for people and programs"),
         (super::KEYS, "the public key that the signature belongs to"),
@@ -82,7 +82,8 @@ fn how_to_check(proof: &Proof, text: &mut Text) {
     text.paragraph(
         "3. With a program of your own. The format is open: docs/rfcs/0003-proofs.md in the \
          source of auditlake describes it, and examples/verify.py there checks events in NDJSON \
-         in about 30 lines of Python, with nothing but its standard library.",
+         in about 50 lines of Python and 25 for the signature, with nothing but its standard \
+         library.",
     );
 }
 

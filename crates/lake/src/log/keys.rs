@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use auditlake_model::time::format_rfc3339;
-use auditlake_tlog::{Algorithm, VerifierKey, origin_of};
+use auditlake_tlog::{Algorithm, Note, VerifierKey, origin_of};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde::{Deserialize, Serialize};
@@ -27,6 +27,8 @@ pub struct LogKeys {
     pub origin: String,
     /// The public keys, oldest first. Old ones stay, so that what they signed can be checked.
     pub keys: Vec<[u8; 32]>,
+    /// Keys with the notes in which the keys before them endorse them.
+    endorsed: Vec<([u8; 32], Note)>,
 }
 
 impl LogKeys {
@@ -37,6 +39,27 @@ impl LogKeys {
         let named = |key: &[u8; 32]| VerifierKey::new(&name, Algorithm::Ed25519, *key);
         self.keys.iter().filter_map(|key| named(key).ok()).collect()
     }
+
+    /// The keys that follow from these: themselves, and whatever key one of them endorsed.
+    pub(crate) fn following(&self, trusted: &[[u8; 32]]) -> Vec<[u8; 32]> {
+        let mut keys = trusted.to_vec();
+        let named = |key: [u8; 32]| VerifierKey::new(&self.origin, Algorithm::Ed25519, key).ok();
+        // An endorsed key may endorse a later one in its turn, and times of making may be wrong.
+        loop {
+            let found = self.endorsed.iter().find(|(key, note)| {
+                let says = named(*key).is_some_and(|key| note.text == endorsement(&key));
+                let by = |by: &[u8; 32]| named(*by).is_some_and(|by| by.verify(note).is_ok());
+                !keys.contains(key) && says && keys.iter().any(by)
+            });
+            let Some((key, _)) = found else { return keys };
+            keys.push(*key);
+        }
+    }
+}
+
+/// What a key says of the one that follows it, both under the name of the lake.
+pub(super) fn endorsement(next: &VerifierKey) -> String {
+    format!("{}\nauditlake log key\n{next}\n", next.name)
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -70,16 +93,18 @@ impl Documents {
     pub async fn log_keys(&self) -> Result<Option<LogKeys>, LakeError> {
         let Some(origin) = self.log_origin().await? else { return Ok(None) };
         // In the order of their making, and of equal times always the same.
-        let mut keys = BTreeMap::new();
+        let (mut keys, mut endorsed) = (BTreeMap::new(), Vec::new());
         for id in self.newest(KEYS).await?.into_keys() {
             let (Some(key), _) = self.made_once::<PublicKey>(KEYS, &id).await? else { continue };
             let Some(bytes) = key.bytes() else {
                 let detail = "its public_key is no base64 of 32 bytes";
                 return Err(LakeError::damaged(format!("{KEYS} {id}"), detail));
             };
+            let note = key.endorsed_by.as_deref().map(Note::parse);
+            endorsed.extend(note.and_then(Result::ok).map(|note| (bytes, note)));
             keys.insert((key.created_at, bytes), bytes);
         }
-        Ok(Some(LogKeys { origin, keys: keys.into_values().collect() }))
+        Ok(Some(LogKeys { origin, keys: keys.into_values().collect(), endorsed }))
     }
 
     /// What the lake is called, if it has been given a name.

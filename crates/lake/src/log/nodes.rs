@@ -15,6 +15,9 @@ use crate::manifest::TenantHead;
 use crate::paths;
 use crate::snapshot::Snapshot;
 
+/// Blocks whose events are read at a time: a million leaves, whose hashes take 32 MiB.
+const BLOCKS: usize = 4096;
+
 /// One answer in the making.
 pub(super) struct Nodes<'a> {
     snapshot: &'a Snapshot,
@@ -23,8 +26,8 @@ pub(super) struct Nodes<'a> {
     known: &'a Leaves,
     /// The tiles that were looked for; none where there is none.
     tiles: BTreeMap<TileId, Option<Vec<Hash>>>,
-    /// What was read of events.
-    read: Leaves,
+    /// What events told.
+    read: BTreeMap<NodeId, Hash>,
 }
 
 /// What is still to be looked for.
@@ -42,7 +45,7 @@ impl<'a> Nodes<'a> {
         head: &'a TenantHead,
         known: &'a Leaves,
     ) -> Self {
-        let (tiles, read) = (BTreeMap::new(), Leaves::new());
+        let (tiles, read) = (BTreeMap::new(), BTreeMap::new());
         Self { snapshot, tenant, head, known, tiles, read }
     }
 
@@ -72,7 +75,7 @@ impl<'a> Nodes<'a> {
 
     /// A node, if it can be told by now; else notes what would help.
     fn look(&self, node: NodeId, missing: &mut Missing) -> Option<Hash> {
-        if let Some(hash) = self.known.node(node).or_else(|| self.read.node(node)) {
+        if let Some(hash) = self.known.node(node).or_else(|| self.read.get(&node).copied()) {
             return Some(hash);
         }
         if node.level < HEIGHT {
@@ -127,11 +130,32 @@ impl<'a> Nodes<'a> {
         Ok(())
     }
 
-    /// Reads the blocks of these nodes, whole as far as they are there.
+    /// Reads the blocks of these nodes, whole as far as they are there. What is kept is the nodes,
+    /// of which there are fewer than leaves.
     async fn read_events(&mut self, nodes: &BTreeSet<NodeId>) -> Result<(), LakeError> {
-        let parts = nodes.iter().filter(|node| node.level < HEIGHT);
-        let mut read = Leaves::with_borders(parts.map(|node| block_of(*node).leaves().start + 1));
-        let blocks: BTreeSet<NodeId> = nodes.iter().map(|node| block_of(*node)).collect();
+        let mut blocks: BTreeMap<NodeId, Vec<NodeId>> = BTreeMap::new();
+        for node in nodes {
+            blocks.entry(block_of(*node)).or_default().push(*node);
+        }
+        let blocks: Vec<(NodeId, Vec<NodeId>)> = blocks.into_iter().collect();
+        for blocks in blocks.chunks(BLOCKS) {
+            let leaves = self.leaves_of(blocks).await?;
+            for (block, nodes) in blocks {
+                self.check_block(*block, &leaves)?;
+                for node in nodes {
+                    let hash = leaves.node(*node).ok_or_else(|| self.lacks(*node, &leaves))?;
+                    self.read.insert(*node, hash);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// The leaves of these blocks, of which these nodes are wanted.
+    async fn leaves_of(&self, blocks: &[(NodeId, Vec<NodeId>)]) -> Result<Leaves, LakeError> {
+        let parts = blocks.iter().filter(|(block, nodes)| nodes.iter().any(|node| node != block));
+        let mut read = Leaves::with_borders(parts.map(|(block, _)| block.leaves().start + 1));
+        let blocks: BTreeSet<NodeId> = blocks.iter().map(|(block, _)| *block).collect();
         let stored = self.stored_leaves(&blocks).await?;
         for (block, leaves) in &stored {
             for (seq, leaf) in block.leaves().zip(leaves) {
@@ -147,15 +171,14 @@ impl<'a> Nodes<'a> {
             if is_new { Ok(()) } else { Err(self.damaged(format!("event {seq} is there twice"))) }
         })
         .await?;
-        let mut leaves = nodes.iter().flat_map(|node| node.leaves());
-        if let Some(seq) = leaves.find(|seq| !read.contains(*seq)) {
-            return Err(self.damaged(format!("event {seq} is in no segment")));
-        }
-        for block in blocks {
-            self.check_block(block, &read)?;
-        }
-        self.read = read;
-        Ok(())
+        Ok(read)
+    }
+
+    /// That an event of a node was not found.
+    fn lacks(&self, node: NodeId, leaves: &Leaves) -> LakeError {
+        let mut seqs = node.leaves();
+        let seq = seqs.find(|seq| !leaves.contains(*seq)).unwrap_or_default();
+        self.damaged(format!("event {seq} is in no segment"))
     }
 
     /// Blocks whose hashes of events are stored, which they are where the events are gone.

@@ -8,6 +8,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
 use super::key_file::{KeyFile, NamedKey};
+use super::keys::endorsement;
 use crate::config::LakeConfig;
 use crate::documents::Documents;
 use crate::error::LakeError;
@@ -157,7 +158,7 @@ pub async fn rotate_key(
         new.key.verifier(&origin).map_err(bad_name)?,
         old.key.verifier(&origin).map_err(bad_name)?.id(),
     );
-    let text = format!("{origin}\nauditlake log key\n{verifier}\n");
+    let text = endorsement(&verifier);
     let signature = old.key.sign(&origin, &text).map_err(bad_name)?;
     let note = Note { text, signatures: vec![signature] }.to_string();
     // Published first: nothing is ever signed with a key that nobody can find.

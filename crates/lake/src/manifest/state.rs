@@ -28,6 +28,8 @@ pub struct Manifest {
     pub hash: String,
     /// The epoch of the newest writer.
     pub epoch: u64,
+    /// Its name, that of its WAL.
+    pub writer: String,
     /// The segments, by day and then by path.
     pub segments: Vec<Arc<Segment>>,
     /// Each tenant's log.
@@ -45,6 +47,7 @@ impl Manifest {
         next.version = commit.version;
         next.hash = hash;
         next.epoch = commit.epoch;
+        next.writer.clone_from(&commit.writer);
         if !commit.remove.is_empty() {
             let gone: HashSet<&str> = commit.remove.iter().map(String::as_str).collect();
             next.segments.retain(|segment| !gone.contains(segment.path.as_str()));

@@ -5,14 +5,14 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use arrow::array::{Array, AsArray, RecordBatch};
-use arrow::datatypes::SchemaRef;
+use arrow::datatypes::{SchemaRef, TimestampMicrosecondType};
 use auditlake_model::line::LineWriter;
-use auditlake_tlog::{Hash, leaf_hash};
+use auditlake_tlog::leaf_hash;
 
 use super::findings::{Found, LakeFinding, LakeFindingKind};
 use super::reading::Sink;
 use super::sift::{Places, Wanted};
-use super::window::Window;
+use super::window::{Event, Window};
 
 /// So many events that stand where others do are named; the rest is counted.
 const MOST_DOUBLES: usize = 1_000;
@@ -107,34 +107,40 @@ impl Sink for Hashing {
 
     fn take(&self, batch: &RecordBatch, path: &str) -> Result<(), String> {
         let places = Places::of(batch).ok_or("tenant_id or seq is not as in segments")?;
+        let recorded = batch
+            .column_by_name("recorded_at")
+            .and_then(|times| times.as_primitive_opt::<TimestampMicrosecondType>())
+            .ok_or("recorded_at is not as in segments")?
+            .values();
         let mut bench = self.bench(batch)?;
         bench.lines.clear();
         bench.ends.clear();
         bench.writer.write_each(batch, &mut bench.lines, &mut bench.ends);
         // Rows are sorted by tenant, so there is mostly one log in a batch.
-        let mut logs: BTreeMap<usize, Vec<(u64, Hash)>> = BTreeMap::new();
-        let mut run: Option<(usize, Vec<(u64, Hash)>)> = None;
+        let mut logs: BTreeMap<usize, Vec<Event>> = BTreeMap::new();
+        let mut run: Option<(usize, Vec<Event>)> = None;
         let mut start = 0;
-        for (place, end) in places.rows(|name| self.wanted.log(name)).zip(&bench.ends) {
+        let rows = places.rows(|name| self.wanted.log(name)).zip(recorded);
+        for ((place, recorded_at_us), end) in rows.zip(&bench.ends) {
             let line = &bench.lines[start..end - 1];
             start = *end;
             let Some((Some(log), seq)) = place else { continue };
-            let leaf = (seq, leaf_hash(line));
+            let event = Event { seq, leaf: leaf_hash(line), recorded_at_us: *recorded_at_us };
             match &mut run {
-                Some((of, leaves)) if *of == log => leaves.push(leaf),
+                Some((of, events)) if *of == log => events.push(event),
                 _ => {
-                    if let Some((of, leaves)) = run.replace((log, vec![leaf])) {
-                        logs.entry(of).or_default().extend(leaves);
+                    if let Some((of, events)) = run.replace((log, vec![event])) {
+                        logs.entry(of).or_default().extend(events);
                     }
                 }
             }
         }
-        if let Some((of, leaves)) = run {
-            logs.entry(of).or_default().extend(leaves);
+        if let Some((of, events)) = run {
+            logs.entry(of).or_default().extend(events);
         }
         self.benches.lock().unwrap_or_else(PoisonError::into_inner).push(bench);
-        for (log, leaves) in &logs {
-            let mut there = self.window.take(*log, leaves);
+        for (log, events) in &logs {
+            let mut there = self.window.take(*log, events);
             if !there.is_empty() {
                 there.sort_unstable();
                 self.note_doubles(*log, &there, batch, path);

@@ -36,6 +36,8 @@ pub(super) struct History {
     pub(super) segments: BTreeMap<String, Arc<Segment>>,
     pub(super) heads: BTreeMap<String, TenantHead>,
     pub(super) wal_applied: BTreeMap<String, u64>,
+    /// Who wrote the newest commit.
+    pub(super) writer: String,
 }
 
 /// Follows the commits.
@@ -82,6 +84,7 @@ impl<'a> Historian<'a> {
             self.publish(tenant, head, &path, found).await?;
         }
         let history = &mut self.history;
+        history.writer.clone_from(&commit.writer);
         let applied = history.wal_applied.entry(commit.writer).or_default();
         *applied = commit.wal_applied.max(*applied);
         history.commits += 1;

@@ -23,7 +23,8 @@ pub(super) async fn look(
     let writer = read_writer_id(&folder);
     let applied = writer.as_ref().and_then(|writer| history.wal_applied.get(writer)).copied();
     if let Some(torn) = torn {
-        match check_covered(&folder, applied.unwrap_or(0), torn) {
+        let of = |writer: &str| history.wal_applied.get(writer).copied().unwrap_or(0);
+        match check_covered(&folder, &history.writer, of, torn) {
             Ok(()) => found.note(format!(
                 "Commit {torn} is torn; the write-ahead log still has what it named."
             )),

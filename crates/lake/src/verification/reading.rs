@@ -10,6 +10,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use arrow::array::RecordBatch;
 use arrow::compute::filter_record_batch;
+use auditlake_model::columns::schema;
+use auditlake_model::time::day_of;
 use futures::{StreamExt, stream};
 use object_store::ObjectStore;
 use parquet::arrow::ProjectionMask;
@@ -24,7 +26,7 @@ use super::file::SegmentFile;
 use super::findings::{Found, LakeFinding, LakeFindingKind};
 use super::sift::{Sift, Wanted};
 use crate::error::LakeError;
-use crate::segment::{Segment, is_of_store};
+use crate::segment::{Segment, Summary, is_of_store};
 
 /// Segments are read side by side, but no more: each has batches in memory.
 const MOST_SEGMENTS: usize = 8;
@@ -167,21 +169,63 @@ async fn read(job: &Job) -> Result<Outcome, LakeError> {
     }
     let sift = Arc::new(Mutex::new(Sift::new(segment, &job.wanted)));
     match decode(job, file, &sift, &mut outcome.rows).await {
-        Ok(()) if job.is_first => outcome.findings.extend(locked(&sift).differences()),
-        Ok(()) => {}
+        Ok(summary) => {
+            if job.is_first {
+                outcome.findings.extend(locked(&sift).differences());
+            }
+            // Of another file than the manifest means, its bounds tell nothing.
+            if outcome.findings.is_empty() {
+                outcome.findings.extend(summary.and_then(|summary| other_bounds(segment, summary)));
+            }
+        }
         Err(Fault::File(why)) => outcome.findings.push(unreadable(&segment.path, &why)),
         Err(Fault::Store(error)) => return Err(error),
     }
     Ok(outcome)
 }
 
-/// Decodes the file and hands the wanted rows to the sink.
+/// Whether queries would be led past events of the segment: the manifest says for each segment
+/// which day, times and texts its events lie within, and no signature covers that.
+fn other_bounds(segment: &Segment, summary: Summary) -> Option<LakeFinding> {
+    let (tenants, columns) = summary.finish();
+    let others = segment.columns.iter().filter(|(name, bounds)| columns.get(*name) != Some(bounds));
+    let mut others: Vec<&str> = others.map(|(name, _)| name.as_str()).collect();
+    let spans = tenants.values().flat_map(|span| [span.occurred_us.0, span.occurred_us.1]);
+    if tenants != segment.tenants || spans.map(day_of).any(|day| day != segment.day) {
+        others.push("times and places");
+    }
+    let detail = || {
+        let others = others.join(", ");
+        format!(
+            "its events have other bounds than the manifest says, in {others}: queries miss some"
+        )
+    };
+    let finding = || LakeFinding::new(LakeFindingKind::Segment, detail()).at(&segment.path);
+    (!others.is_empty()).then(finding)
+}
+
+/// Whether a batch has the columns that events have in segments.
+fn check_columns(batch: &RecordBatch) -> Result<(), Fault> {
+    let (wanted, found) = (schema(), batch.schema());
+    let are_same = wanted.fields().len() == found.fields().len()
+        && wanted.fields().iter().zip(found.fields()).all(|(wanted, found)| {
+            wanted.name() == found.name() && wanted.data_type() == found.data_type()
+        });
+    if are_same {
+        Ok(())
+    } else {
+        Err(Fault::File("its columns are not those of events".to_owned()))
+    }
+}
+
+/// Decodes the file and hands the wanted rows to the sink. What was read whole for the first time
+/// is summed up.
 async fn decode(
     job: &Job,
     file: SegmentFile,
     sift: &Arc<Mutex<Sift>>,
     rows: &mut u64,
-) -> Result<(), Fault> {
+) -> Result<Option<Summary>, Fault> {
     let path = job.segment.path.as_str();
     let fault = |source: ParquetError| {
         if is_of_store(&source) {
@@ -191,14 +235,15 @@ async fn decode(
         }
     };
     let mut builder = ParquetRecordBatchStreamBuilder::new(file).await.map_err(fault)?;
-    let schema = builder.parquet_schema();
-    let places = columns(schema, &["tenant_id", "seq"])?;
+    let parquet_schema = builder.parquet_schema();
+    let places = columns(parquet_schema, &["tenant_id", "seq"])?;
     let projection = match job.sink.columns() {
-        Some(names) => columns(schema, names)?,
+        Some(names) => columns(parquet_schema, names)?,
         None => ProjectionMask::all(),
     };
-    // Where all rows are wanted, they are decoded at once; else tenant and seq first.
-    let are_sifted_first = !job.wanted.is_all_of(&job.segment);
+    let mut summary = (job.is_first && job.sink.columns().is_none()).then(Summary::default);
+    // Where all rows are needed, they are decoded at once; else tenant and seq first.
+    let are_sifted_first = summary.is_none() && !job.wanted.is_all_of(&job.segment);
     if are_sifted_first {
         let sift = Arc::clone(sift);
         let look = move |batch: RecordBatch| locked(&sift).look(&batch);
@@ -211,6 +256,10 @@ async fn decode(
     let mut working = JoinSet::new();
     while let Some(batch) = batches.next().await {
         let mut batch = batch.map_err(fault)?;
+        if let Some(summary) = &mut summary {
+            check_columns(&batch)?;
+            summary.add(&batch);
+        }
         if !are_sifted_first {
             batch = sifted(&batch, sift).map_err(|source| Fault::File(source.to_string()))?;
         }
@@ -224,7 +273,7 @@ async fn decode(
     while !working.is_empty() {
         finish_one(&mut working).await?;
     }
-    Ok(())
+    Ok(summary)
 }
 
 async fn finish_one(working: &mut JoinSet<Result<(), String>>) -> Result<(), Fault> {

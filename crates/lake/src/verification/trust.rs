@@ -54,8 +54,12 @@ impl Trust {
             named => named?,
         };
         let are_given = !checks.keys.is_empty();
-        let (origin, own) = named.map(|named| (named.origin, named.keys)).unzip();
-        let keys = if are_given { checks.keys.clone() } else { own.unwrap_or_default() };
+        let keys = match &named {
+            Some(named) if are_given => named.following(&checks.keys),
+            Some(named) => named.keys.clone(),
+            None => checks.keys.clone(),
+        };
+        let origin = named.map(|named| named.origin);
         if origin.is_none() && are_given {
             let detail = "the lake does not say what it is called, so that no signature can be \
                           checked";

@@ -113,7 +113,28 @@ struct Log {
     heads: Vec<(u64, TenantHead)>,
     /// Sizes between heads, of checkpoints that are held elsewhere.
     held: Vec<u64>,
-    leaves: Mutex<Leaves>,
+    /// The `recorded_at` of the newest event before the window, if there is one.
+    recorded_before_us: Option<i64>,
+    seen: Mutex<Seen>,
+}
+
+/// An event that was read.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Event {
+    pub(super) seq: u64,
+    pub(super) leaf: Hash,
+    pub(super) recorded_at_us: i64,
+}
+
+/// What was read of a log's new events.
+#[derive(Debug, Default)]
+struct Seen {
+    leaves: Leaves,
+    /// For each head, the newest `recorded_at` of its own events.
+    newest_us: Vec<i64>,
+    /// How many events were not recorded between their head and the one before, and the first.
+    untimely: u64,
+    first_untimely: Option<u64>,
 }
 
 fn tree_of(head: &TenantHead) -> Option<CompactRange> {
@@ -132,7 +153,8 @@ impl Window {
                     before: before.map_or_else(|| Some(CompactRange::default()), tree_of),
                     heads: Vec::new(),
                     held: Vec::new(),
-                    leaves: Mutex::default(),
+                    recorded_before_us: before.map(|before| before.recorded_at_us),
+                    seen: Mutex::default(),
                 });
                 self.by_name.insert(tenant.to_owned(), self.logs.len() - 1);
                 self.logs.len() - 1
@@ -147,17 +169,8 @@ impl Window {
     }
 
     /// Takes events of a log, by its place in [`Self::wanted`]; answers which were there already.
-    pub(super) fn take(&self, log: usize, leaves: &[(u64, Hash)]) -> Vec<u64> {
-        let mut there = Vec::new();
-        if let Some(log) = self.logs.get(log) {
-            let mut known = log.leaves();
-            for (seq, leaf) in leaves {
-                if !known.insert(*seq, *leaf) {
-                    there.push(*seq);
-                }
-            }
-        }
-        there
+    pub(super) fn take(&self, log: usize, events: &[Event]) -> Vec<u64> {
+        self.logs.get(log).map_or_else(Vec::new, |log| log.take(events))
     }
 
     /// Compares every head, once all events were read. Answers the places where the events are
@@ -172,8 +185,33 @@ impl Log {
         self.start..self.heads.last().map_or(self.start, |(_, head)| head.size)
     }
 
-    fn leaves(&self) -> MutexGuard<'_, Leaves> {
-        self.leaves.lock().unwrap_or_else(PoisonError::into_inner)
+    fn seen(&self) -> MutexGuard<'_, Seen> {
+        self.seen.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Takes events; answers which were there already.
+    fn take(&self, events: &[Event]) -> Vec<u64> {
+        let mut seen = self.seen();
+        let mut there = Vec::new();
+        for Event { seq, leaf, recorded_at_us } in events {
+            if !seen.leaves.insert(*seq, *leaf) {
+                there.push(*seq);
+                continue;
+            }
+            let at = self.heads.partition_point(|(_, head)| head.size <= *seq);
+            let Some((_, head)) = self.heads.get(at) else { continue };
+            let before_us = match at.checked_sub(1).and_then(|at| self.heads.get(at)) {
+                Some((_, before)) => Some(before.recorded_at_us),
+                None => self.recorded_before_us,
+            };
+            seen.newest_us[at] = seen.newest_us[at].max(*recorded_at_us);
+            let is_behind = before_us.is_none_or(|before_us| before_us < *recorded_at_us);
+            if !is_behind || *recorded_at_us > head.recorded_at_us {
+                seen.untimely += 1;
+                seen.first_untimely = Some(seen.first_untimely.map_or(*seq, |at| at.min(*seq)));
+            }
+        }
+        there
     }
 
     /// Once all heads are known: at which sizes roots will be asked for.
@@ -183,11 +221,45 @@ impl Log {
         }
         let sizes = self.heads.iter().map(|(_, head)| head.size);
         let borders = sizes.chain(self.held.iter().copied());
-        self.leaves = Mutex::new(Leaves::with_borders(borders));
+        let leaves = Leaves::with_borders(borders);
+        let newest_us = vec![i64::MIN; self.heads.len()];
+        self.seen = Mutex::new(Seen { leaves, newest_us, ..Seen::default() });
+    }
+
+    /// Whether the times that commits state for their events are theirs. Claims about a range of
+    /// `recorded_at` rest on these times, and no signature covers them.
+    fn check_times(&self, seen: &Seen, found: &mut Found) {
+        let wrong = |detail: String, seqs: Range<u64>| {
+            LakeFinding::new(LakeFindingKind::Root, detail).of(&self.tenant).within(seqs)
+        };
+        if let Some(first) = seen.first_untimely {
+            let detail = format!(
+                "{} events, the first with seq {first}, were not recorded within the time that \
+                 their commit states",
+                seen.untimely
+            );
+            found.add(wrong(detail, first..first.saturating_add(1)));
+            return;
+        }
+        let mut start = self.start;
+        for ((commit, head), newest_us) in self.heads.iter().zip(&seen.newest_us) {
+            let seqs = start..head.size;
+            start = head.size;
+            if *newest_us != head.recorded_at_us {
+                let path = crate::paths::commit(*commit);
+                let (said, is) = (head.recorded_at_us, *newest_us);
+                let detail = format!(
+                    "the commit says that its newest event was recorded at {said} µs since 1970, \
+                     which was at {is}"
+                );
+                found.add(wrong(detail, seqs).at(path));
+            }
+        }
     }
 
     fn check(&self, held: &mut Held, found: &mut Found) -> Vec<Spot> {
-        let leaves = self.leaves();
+        let seen = self.seen();
+        let leaves = &seen.leaves;
         let missing = gaps(&leaves.ranges(), self.range());
         for gap in &missing {
             let detail = format!("events are missing: {}", places(gap));
@@ -199,11 +271,11 @@ impl Log {
         for (commit, head) in &self.heads {
             let seqs = start..head.size;
             if let Some(before) = &before {
-                self.compare_held(before, &leaves, &seqs, held, found);
-                let after = grown(before, &leaves, head.size);
+                self.compare_held(before, leaves, &seqs, held, found);
+                let after = grown(before, leaves, head.size);
                 if after.is_none_or(|tree| tree.root() != head.root) {
                     let is_whole = missing.iter().all(|gap| !overlap(gap, &seqs));
-                    let wrong = narrowed(before, &leaves, head, is_whole);
+                    let wrong = narrowed(before, leaves, head, is_whole);
                     spots.extend(wrong.into_iter().map(|seqs| Spot {
                         tenant: self.tenant.clone(),
                         seqs,
@@ -214,6 +286,10 @@ impl Log {
             }
             // Each head stands for itself, so that one mistake is found once.
             (start, before) = (head.size, tree_of(head));
+        }
+        // Of events that are others than those that were signed, their times tell nothing.
+        if missing.is_empty() && spots.is_empty() {
+            self.check_times(&seen, found);
         }
         spots
     }

@@ -7,6 +7,7 @@
 mod archive;
 mod range;
 
+use auditlake_export::manifest::MANIFEST;
 use auditlake_export::proof::PROOF;
 use auditlake_lake::{Document, LakeError};
 use auditlake_model::columns::at;
@@ -27,7 +28,6 @@ use crate::file_headers::{REPR_DIGEST, attachment, compact_day, repr_digest, val
 use crate::hex;
 use crate::identity::Principal;
 use crate::jobs::{self, FileDone, Job, JobState};
-use crate::manifesting::MANIFEST;
 use crate::params::Params;
 use crate::permits::Permit;
 use crate::problem::{Problem, ProblemBody};
@@ -189,7 +189,7 @@ async fn give(
         if status == StatusCode::PARTIAL_CONTENT {
             what["range"] = json!({ "from": range.start, "to": range.end });
         }
-        record(state, caller, held, asked, what).await?;
+        record(state, caller, held, asked.by_link, what).await?;
         let exports = state.lake().exports();
         let reader = exports.read(&held.id, &file.name, Some(range.clone())).await?;
         body = match reader {
@@ -274,7 +274,8 @@ async fn manifest(
 /// Gives the proof of an export: what is claimed of its events, and what leads from them to the
 /// signed checkpoints of the tenants' logs.
 ///
-/// It is worth something together with the files; `archive.zip` has all of it.
+/// It is worth something together with the files; `archive.zip` has all of it. With `complete` it
+/// can hold the two events beside the exported ones, so that a download of it is recorded.
 #[utoipa::path(
     get,
     path = "/v1/exports/{id}/proof",
@@ -310,6 +311,11 @@ async fn proof(
         return Err(Problem::new(StatusCode::NOT_FOUND, detail));
     }
     check_ready(&held.id, &held.value)?;
+    if request.method() != Method::HEAD {
+        // It can hold two events, those beside the exported ones.
+        let what = json!({ "file": PROOF, "sha256": held.value.proof_sha256 });
+        record(&state, &caller, &held, false, what).await?;
+    }
     give_paper(&state, &held, PROOF, held.value.proof_sha256.as_deref()).await
 }
 
@@ -320,7 +326,8 @@ async fn give_paper(
     name: &str,
     sha256: Option<&str>,
 ) -> Result<Response, Problem> {
-    let Some(reader) = state.lake().exports().read(&held.id, name, None).await? else {
+    let stored = held.value.paper(name);
+    let Some(reader) = state.lake().exports().read(&held.id, &stored, None).await? else {
         return Err(Problem::internal("reading what describes an export", &"it is not there"));
     };
     let size = reader.size;
@@ -375,7 +382,7 @@ async fn archive(
     if !asked.is_head {
         let permit = state.archives().take(&caller)?;
         let what = json!({ "file": "archive.zip", "files": held.value.files.len() });
-        record(&state, &caller, &held, &asked, what).await?;
+        record(&state, &caller, &held, asked.by_link, what).await?;
         body = archive::pack(&state, &held, permit);
     }
     let mut response = Response::new(body);
@@ -391,10 +398,10 @@ async fn record(
     state: &AppState,
     caller: &Principal,
     held: &Document<Job>,
-    asked: &Asked,
+    by_link: bool,
     mut what: Value,
 ) -> Result<(), Problem> {
-    what["link"] = asked.by_link.into();
+    what["link"] = by_link.into();
     let Document { id, value: job, .. } = held;
     let filter = job.request.filter()?;
     let tenant_id = filter.exactly(at::TENANT_ID).or(job.caller.place.tenant_id.as_deref());

@@ -15,6 +15,7 @@ use axum::http::header::{self, HeaderName, HeaderValue};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
+use tracing::Instrument;
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -67,6 +68,30 @@ async fn committed(state: &AppState, tenant: &str) -> Result<TenantLog, Problem>
     found.ok_or_else(|| no_checkpoint(tenant))
 }
 
+/// Answers a question that may have to read events. What reads them cannot be called off, so the
+/// caller's place is taken until it ends, also when nobody waits for the answer any more.
+async fn read<T: Send + 'static>(
+    state: &AppState,
+    caller: &Principal,
+    question: impl Future<Output = Result<T, Problem>> + Send + 'static,
+) -> Result<T, Problem> {
+    let (permit, stopping) = (state.log_reads().take(caller)?, state.stopping().clone());
+    let reading = async move {
+        let answer = stopping.run_until_cancelled(question).await;
+        drop(permit);
+        answer
+    };
+    let reading = state.tasks().spawn(reading.instrument(tracing::Span::current()));
+    match state.in_log_time(reading).await? {
+        Ok(Some(answer)) => answer,
+        Ok(None) => {
+            let detail = "the server stops; ask again when it is back";
+            Err(Problem::new(StatusCode::SERVICE_UNAVAILABLE, detail))
+        }
+        Err(panic) => Err(Problem::internal("reading a log", &panic)),
+    }
+}
+
 /// Gives the newest checkpoint of a tenant's log.
 ///
 /// A signed note (C2SP tlog-checkpoint): the name of the log, the number of its committed events,
@@ -81,7 +106,8 @@ async fn committed(state: &AppState, tenant: &str) -> Result<TenantLog, Problem>
         ("tenant_id" = Option<String>, Query,
             description = "The tenant; needed from who is above all tenants"),
         ("fresh" = Option<bool>, Query,
-            description = "Commit everything that was acknowledged, first"),
+            description = "Commit everything that was acknowledged, first, unless that was done \
+                           within the last second"),
         ("cosigned" = Option<bool>, Query,
             description = "The newest checkpoint that a witness has signed, not the newest of all"),
     ),
@@ -111,7 +137,7 @@ async fn checkpoint(
     params.finish()?;
     let tenant = tenant_of(&caller, named)?;
     if is_fresh {
-        state.in_time(state.lake().flush()).await??;
+        state.flush_for_checkpoint().await?;
     }
     let question = async {
         if is_cosigned {
@@ -121,7 +147,7 @@ async fn checkpoint(
         let log = committed(&state, &tenant).await?;
         log.checkpoint().ok_or_else(|| no_checkpoint(&tenant))
     };
-    let note = state.in_query_time(question).await??;
+    let note = state.in_log_time(question).await??;
     let text: [(HeaderName, &str); 1] = [(header::CONTENT_TYPE, "text/plain; charset=utf-8")];
     Ok((text, note.to_string()).into_response())
 }
@@ -165,7 +191,7 @@ async fn keys(
     let named = params.take("tenant_id")?;
     params.finish()?;
     let tenant_id = tenant_of(&caller, named)?;
-    let Some(found) = state.in_query_time(state.lake().log().keys()).await?? else {
+    let Some(found) = state.in_log_time(state.lake().log().keys()).await?? else {
         let detail = "this lake has no signing key yet";
         return Err(Problem::new(StatusCode::NOT_FOUND, detail));
     };
@@ -196,6 +222,8 @@ async fn keys(
             content_type = "application/problem+json"),
         (status = 404, description = "The log does not reach so far", body = ProblemBody,
             content_type = "application/problem+json"),
+        (status = 429, description = "Enough proofs and tiles are read", body = ProblemBody,
+            content_type = "application/problem+json"),
         (status = 504, description = "It took too long", body = ProblemBody,
             content_type = "application/problem+json"),
     ),
@@ -213,8 +241,9 @@ async fn tiles(
     let Path(path) = path.map_err(|_| Problem::bad_request("the path is no text"))?;
     let id = TileId::parse(&path).ok_or_else(|| no_tile(&path))?;
     let tenant = tenant_of(&caller, named)?;
-    let question = async {
-        let log = committed(&state, &tenant).await?;
+    let shared = state.clone();
+    let question = async move {
+        let log = committed(&shared, &tenant).await?;
         let bytes = log.tile(id).await?;
         bytes.ok_or_else(|| {
             let size = log.size();
@@ -222,7 +251,7 @@ async fn tiles(
             Problem::new(StatusCode::NOT_FOUND, detail)
         })
     };
-    let bytes = state.in_query_time(question).await??;
+    let bytes = read(&state, &caller, question).await?;
     let mut headers = HeaderMap::new();
     let octets = HeaderValue::from_static("application/octet-stream");
     headers.insert(header::CONTENT_TYPE, octets);

@@ -16,11 +16,12 @@ use tokio::sync::mpsc;
 use tokio::time::{Interval, MissedTickBehavior};
 
 use super::document::{FileDone, Job, JobState};
-use super::layout::rows_per_file;
+use super::layout::{paper_name, rows_per_file};
 use super::proof::Papers;
 use super::writing::Writing;
 use super::{Running, journal, proof, record};
 use crate::problem::Problem;
+use crate::proving;
 use crate::state::AppState;
 
 /// The wait before a sign of life is tried again that the store did not take.
@@ -35,6 +36,8 @@ pub(super) enum Fault {
     Told,
     /// The job was called off, or another server has taken it.
     Lost,
+    /// There are more events than a proof can be over; the sentence says so.
+    TooMany(String),
     /// There are not as many events as were counted.
     Changed {
         counted: u64,
@@ -110,10 +113,14 @@ impl Attempt {
         if job.rows_total.is_some() && job.rows_per_file.is_some() {
             return Ok(());
         }
-        let is_shaped = job.request.shape.is_some();
+        let (is_shaped, is_proved) = (job.request.shape.is_some(), job.request.proof.is_some());
         let (state, scope, filter) = (self.state.clone(), job.scope(), job.pinned_filter()?);
         let snapshot = state.lake().snapshot();
         let rows = self.tend(state.engine().count(&snapshot, &scope, &filter)).await??;
+        // Proving is the last step: what it would refuse is not written first.
+        if let Some(reason) = proving::too_many(rows).filter(|_| is_proved) {
+            return Err(Fault::TooMany(reason));
+        }
         let each = rows_per_file(state.config(), rows, is_shaped);
         self.note(|job| {
             job.rows_total = Some(rows);
@@ -173,20 +180,26 @@ impl Attempt {
             job.expires_at_us = Some(now_us.saturating_add(kept_us.unwrap_or(i64::MAX)));
             job.manifest_sha256 = Some(papers.manifest_sha256);
             job.proof_sha256 = papers.proof_sha256;
+            job.papers_attempt = Some(job.attempt);
             job.lease = None;
         })
         .await
     }
 
-    /// Writes what stands beside the files: the manifest, and the proof if one was asked for.
+    /// Writes what stands beside the files: the manifest, and the proof if one was asked for. The
+    /// names are this attempt's own: one that was overtaken may still be writing others.
     async fn write_papers(&mut self) -> Result<Papers, Fault> {
-        let (state, job) = (self.state.clone(), self.held.value.clone());
-        let proof = self.tend(proof::prove(&state, &job)).await??;
-        let papers = proof::papers(&self.held, proof.as_ref())?;
-        let (exports, id) = (state.lake().exports(), self.held.id.clone());
+        let (state, held) = (self.state.clone(), self.held.clone());
+        let proved = self.tend(proof::prove(&state, &held.value)).await??;
+        let (id, attempt) = (held.id.clone(), held.value.attempt);
+        // Encoding and hashing a large proof keeps a processor busy.
+        let making = state.tasks().spawn_blocking(move || proof::papers(&held, proved));
+        let made = self.tend(making).await?;
+        let papers = made.map_err(|panic| Fault::Broken(panic.to_string()))??;
+        let exports = state.lake().exports();
         let writing = async {
             for (name, bytes) in &papers.files {
-                let mut writer = exports.write(&id, name).await?;
+                let mut writer = exports.write(&id, &paper_name(attempt, name)).await?;
                 writer.put(bytes.clone()).await?;
                 writer.finish().await?;
             }
@@ -262,6 +275,7 @@ impl Fault {
                      changed, and no short export is given"
                 );
             }
+            Self::TooMany(reason) => return reason.clone(),
             Self::Unrecorded => "it could not be written down in the log; try it again",
             Self::Query(QueryError::Invalid(detail)) => return detail.clone(),
             Self::Query(QueryError::Resources(_)) => {
@@ -289,7 +303,7 @@ impl fmt::Display for Fault {
             Self::Export(error) => write!(f, "{error}"),
             Self::Lake(error) => write!(f, "{error}"),
             Self::Model(error) => write!(f, "{error}"),
-            Self::Broken(reason) => f.write_str(reason),
+            Self::TooMany(reason) | Self::Broken(reason) => f.write_str(reason),
         }
     }
 }

@@ -13,6 +13,7 @@ use auditlake_query::{Engine, Order, Position, ScanRequest};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use super::layout::paper_name;
 use crate::identity::Principal;
 use crate::placing::with_places;
 use crate::problem::Problem;
@@ -139,6 +140,10 @@ pub(crate) struct Job {
     /// Of the proof, once it is there.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) proof_sha256: Option<String>,
+    /// Which attempt's manifest and proof count, once they are there. Jobs of releases that did
+    /// not tell have them under plain names.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) papers_attempt: Option<u32>,
 }
 
 impl JobState {
@@ -297,6 +302,14 @@ impl Job {
         }
         let all = || COLUMNS.iter().map(|column| column.name.to_owned()).collect();
         Ok(self.request.columns.clone().unwrap_or_else(all))
+    }
+
+    /// Under which name a file is stored that stands beside its files.
+    pub(crate) fn paper(&self, name: &str) -> String {
+        match self.papers_attempt {
+            Some(attempt) => paper_name(attempt, name),
+            None => name.to_owned(),
+        }
     }
 
     /// Whether a server may take it now.

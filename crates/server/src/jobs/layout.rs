@@ -34,6 +34,12 @@ pub(crate) fn file_name(created_at_us: i64, file: u64, options: &Options) -> Str
     format!("audit-export-{day}-{:04}.{format}{compression}", file + 1)
 }
 
+/// `2-manifest.json`: what stands beside the files is each attempt's own, because, unlike the
+/// files, it may differ from what another attempt writes.
+pub(crate) fn paper_name(attempt: u32, name: &str) -> String {
+    format!("{attempt}-{name}")
+}
+
 #[cfg(test)]
 mod tests {
     use auditlake_export::{Compression, Format};

@@ -57,7 +57,9 @@ pub(crate) async fn create_once(
     let job = new_job(state, caller, request.clone(), pin(state).await?);
     if let Some(claim) = request.proof {
         let snapshot = state.lake().snapshot();
-        proving::check_log(state, &snapshot, claim, &request.all(caller)?).await?;
+        let scan = request.all(caller)?;
+        proving::check_log(state, &snapshot, claim, &scan).await?;
+        proving::check_rows(state, &snapshot, &scan).await?;
     }
     let filter = request.filter()?;
     let mut data = json!({
@@ -118,6 +120,7 @@ fn new_job(state: &AppState, caller: &Principal, request: JobRequest, pin: Pin) 
         lease: None,
         manifest_sha256: None,
         proof_sha256: None,
+        papers_attempt: None,
     }
 }
 
@@ -321,6 +324,7 @@ mod tests {
             lease: None,
             manifest_sha256: None,
             proof_sha256: None,
+            papers_attempt: None,
         }
     }
 

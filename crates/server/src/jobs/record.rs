@@ -1,7 +1,7 @@
 //! What is written down of an export: its manifest, and the event in the log.
 
 use auditlake_export::manifest::{
-    Edge, MANIFEST_VERSION, Manifest, ManifestFile, ManifestProof, SnapshotPoint,
+    self, Edge, MANIFEST_VERSION, Manifest, ManifestFile, ManifestProof, SnapshotPoint,
 };
 use auditlake_export::proof::Proof;
 use auditlake_export::{CsvOptions, Format};
@@ -27,7 +27,7 @@ pub(super) fn manifest(held: &Document<Job>, proof: Option<&Proof>) -> Result<Ma
         manifest_version: MANIFEST_VERSION,
         export_id: id.clone(),
         created_at: format_rfc3339(job.created_at_us),
-        engine: manifesting::engine(),
+        engine: manifest::engine(),
         requested_by: manifesting::requester(&job.caller)?,
         filter: request.told_filter(),
         filter_text: request.filter()?.to_string(),

@@ -1,6 +1,7 @@
 //! Exports that are good, and exports as forgers leave them: what the verdict says, and where.
 #![allow(clippy::unwrap_used)]
 
+mod archives;
 mod bundles;
 mod completeness;
 mod forged;

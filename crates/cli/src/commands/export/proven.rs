@@ -5,30 +5,27 @@
 //! those end, and an event that is taken meanwhile belongs to the next one.
 
 use std::io::{BufWriter, IntoInnerError, Write};
-use std::ops::Range;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, bail};
+use anyhow::{Context, anyhow};
 use auditlake_export::manifest::{
-    FilterValue, MANIFEST_VERSION, Manifest, ManifestFile, Requester, SnapshotPoint,
+    self, FilterValue, MANIFEST_VERSION, Manifest, ManifestFile, Requester, SnapshotPoint,
 };
-use auditlake_export::proof::{PROOF, PROOF_VERSION, Proof, ProofComplete, ProofFile, ProofLog};
-use auditlake_export::{Archive, Digested, Format, Options, Sink, Totals, bundle};
+use auditlake_export::proof::{PROOF, Proof, ProofFile};
+use auditlake_export::{Archive, Digested, Options, Sink, Totals, bundle};
 use auditlake_lake::{LakeReader, Snapshot};
 use auditlake_model::claim::Claim;
 use auditlake_model::columns::COLUMNS;
 use auditlake_model::env::Environment;
 use auditlake_model::id::new_ulid;
 use auditlake_model::time::format_rfc3339;
-use auditlake_query::{Engine, LogProof, ScanRequest, check_claim, provable_before};
+use auditlake_query::{Engine, ScanRequest, check_claim, provable_before};
 use bytes::Bytes;
 
 use super::edges::Edges;
 use super::target::Target;
 use super::writing::{write, write_noting};
 
-/// The member of a bundle that is its manifest.
-const MANIFEST: &str = "manifest.json";
 /// Bytes of a bundle that are written at a time.
 const BUFFER_BYTES: usize = 1 << 20;
 
@@ -135,10 +132,7 @@ impl<'a> Proven<'a> {
         let file = manifest_file(name, totals, digest.hex(), edges);
         let id = format!("exp_{}", new_ulid(&environment));
         let manifest = self.manifest(id, now_us, file, &proof);
-        let mut text = serde_json::to_vec_pretty(&manifest)?;
-        text.push(b'\n');
-        let members = [(MANIFEST.to_owned(), text), (PROOF.to_owned(), proof.to_json())];
-        for (name, bytes) in members.into_iter().chain(bundle::companions(&manifest, &proof)) {
+        for (name, bytes) in bundle::members(&manifest, &proof) {
             archive.begin(&name)?;
             archive.write(&bytes)?;
         }
@@ -153,21 +147,9 @@ impl<'a> Proven<'a> {
     async fn proof(&self, name: &str, rows: u64, sha256: String) -> anyhow::Result<Proof> {
         let logs = self.reader.log();
         let logs = self.engine.prove(self.snapshot, &logs, &self.request, self.claim).await?;
-        let proven: u64 = logs.iter().map(|log| log.rows).sum();
-        if proven != rows {
-            bail!("the lake gave {rows} events and then {proven}; it is damaged");
-        }
-        let logs: Vec<ProofLog> = logs.into_iter().map(proof_log).collect();
-        let csv_safe = self.options.csv.safe;
-        Ok(Proof {
-            proof_version: PROOF_VERSION,
-            claim: self.claim,
-            statement: Proof::statement(self.claim, rows, &logs),
-            format: self.options.format.to_string(),
-            compression: self.options.compression.to_string(),
-            csv_safe: (self.options.format == Format::Csv).then_some(csv_safe),
-            files: vec![ProofFile { name: name.to_owned(), rows, sha256 }],
-            logs,
+        let files = vec![ProofFile { name: name.to_owned(), rows, sha256 }];
+        Proof::of(self.claim, &self.options, files, logs).map_err(|proven| {
+            anyhow!("the lake gave {rows} events and then {proven}; it is damaged")
         })
     }
 
@@ -176,7 +158,7 @@ impl<'a> Proven<'a> {
             manifest_version: MANIFEST_VERSION,
             export_id: id,
             created_at: format_rfc3339(now_us),
-            engine: format!("auditlake {}", env!("CARGO_PKG_VERSION")),
+            engine: manifest::engine(),
             requested_by: Requester {
                 id: "command line".to_owned(),
                 kind: "command_line".to_owned(),
@@ -226,25 +208,4 @@ fn manifest_file(
     let Totals { rows, bytes, .. } = totals;
     let (first, last) = edges.map(|edges| (edges.first, edges.last)).unzip();
     ManifestFile { name, rows, bytes, sha256, first, last }
-}
-
-/// The proof of one log as it is written. The neighbours of a complete range are proven with
-/// it, but were not exported.
-fn proof_log(log: LogProof) -> ProofLog {
-    let exported: Vec<Range<u64>> = match &log.complete {
-        Some(complete) if complete.seqs.is_empty() => Vec::new(),
-        Some(complete) => vec![complete.seqs.clone()],
-        None => log.proof.ranges.clone(),
-    };
-    let complete = log.complete.map(|complete| ProofComplete {
-        from: complete.seqs.start,
-        to: complete.seqs.end,
-        recorded_from: complete.recorded_from_us.map(format_rfc3339),
-        recorded_to: complete.recorded_to_us.map(format_rfc3339),
-        before: complete.before,
-        after: complete.after,
-    });
-    let (nodes, hints) = (&log.proof.nodes, &log.hints);
-    let (tenant, checkpoint, keys) = (log.tenant_id, log.checkpoint, log.keys);
-    ProofLog::new(tenant, checkpoint, keys, log.rows, &exported, nodes, hints, complete)
 }

@@ -2,6 +2,7 @@
 //! connection sends. A slow client slows the packing, a gone one ends it, and an error breaks
 //! the body off.
 
+use auditlake_export::manifest::MANIFEST;
 use auditlake_lake::Document;
 use axum::body::Body;
 use axum::http::HeaderMap;
@@ -9,7 +10,6 @@ use futures::StreamExt;
 use tokio::runtime::Handle;
 
 use crate::jobs::{Job, PAPERS};
-use crate::manifesting::MANIFEST;
 use crate::permits::Permit;
 use crate::pump::{self, Broken, Outlet};
 use crate::state::AppState;
@@ -42,26 +42,33 @@ impl Pack {
     async fn run(self, outlet: Outlet) -> Result<(), Broken> {
         let job = &self.held.value;
         let mut zip = Zip::new(&self.state, outlet, job.created_at_us);
-        self.add(&mut zip, MANIFEST, None).await?;
+        self.add(&mut zip, MANIFEST, &job.paper(MANIFEST), None).await?;
         for file in &job.files {
-            self.add(&mut zip, &file.name, Some(file.bytes)).await?;
+            self.add(&mut zip, &file.name, &file.name, Some(file.bytes)).await?;
         }
         if job.proof_sha256.is_some() {
             for name in PAPERS {
-                self.add(&mut zip, name, None).await?;
+                self.add(&mut zip, name, &job.paper(name), None).await?;
             }
         }
         zip.finish()?.end(HeaderMap::new()).await
     }
 
-    /// Puts a file into the archive; with a size, only if it has this one.
-    async fn add(&self, zip: &mut Zip, name: &str, size: Option<u64>) -> Result<(), Broken> {
+    /// Puts a file into the archive that is stored under a name; with a size, only if it has this
+    /// one.
+    async fn add(
+        &self,
+        zip: &mut Zip,
+        name: &str,
+        stored: &str,
+        size: Option<u64>,
+    ) -> Result<(), Broken> {
         let unread = |error: &dyn std::fmt::Display| {
-            Broken::Internal(format!("reading {name} for an archive: {error}"))
+            Broken::Internal(format!("reading {stored} for an archive: {error}"))
         };
         let exports = self.state.lake().exports();
         let found =
-            exports.read(&self.held.id, name, None).await.map_err(|error| unread(&error))?;
+            exports.read(&self.held.id, stored, None).await.map_err(|error| unread(&error))?;
         let Some(mut reader) = found.filter(|found| size.is_none_or(|size| size == found.size))
         else {
             return Err(unread(&"it is not there as it was written"));

@@ -12,7 +12,7 @@ use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::{committed, tenant_of};
+use super::{committed, read, tenant_of};
 use crate::identity::{Permission, Principal};
 use crate::params::Params;
 use crate::problem::{Problem, ProblemBody};
@@ -101,6 +101,8 @@ enum Asked {
             content_type = "application/problem+json"),
         (status = 404, description = "The log has no checkpoint yet", body = ProblemBody,
             content_type = "application/problem+json"),
+        (status = 429, description = "Enough proofs and tiles are read", body = ProblemBody,
+            content_type = "application/problem+json"),
         (status = 504, description = "It took too long", body = ProblemBody,
             content_type = "application/problem+json"),
     ),
@@ -130,8 +132,9 @@ async fn proof(
         }
     };
     let tenant = tenant_of(&caller, named)?;
-    let question = async {
-        let log = committed(&state, &tenant).await?;
+    let shared = state.clone();
+    let question = async move {
+        let log = committed(&shared, &tenant).await?;
         let size = size.unwrap_or(log.size());
         check_sizes(&asked, size, log.size())?;
         match asked {
@@ -141,7 +144,7 @@ async fn proof(
             }
         }
     };
-    Ok(Json(state.in_query_time(question).await??))
+    read(&state, &caller, question).await.map(Json)
 }
 
 /// Refuses what the log does not have.

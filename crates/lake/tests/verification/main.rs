@@ -3,8 +3,11 @@
 
 #![allow(clippy::unwrap_used)] // A test that meets the unexpected is to fail.
 
+#[path = "../site/mod.rs"]
 mod site;
+#[path = "../tamper/mod.rs"]
 mod tamper;
+mod unsigned;
 
 use std::collections::BTreeSet;
 use std::ops::Range;
@@ -384,7 +387,8 @@ async fn a_history_that_was_rewritten_with_the_real_key_contradicts_a_witness() 
     let lake = filled(&site).await;
     let witness = Witness::new("witness.example.com", 9);
     let cosigned = witness.cosigned(&checkpoint(&lake).await);
-    let kept = lake.log();
+    let logs = lake.log();
+    let log = logs.tenant(&lake.snapshot(), "acme").await.unwrap().unwrap();
     append(&lake, 2, 1_000..1_100).await;
 
     let rewritten = Site::new();
@@ -411,7 +415,7 @@ async fn a_history_that_was_rewritten_with_the_real_key_contradicts_a_witness() 
     bad(&verify(&stranger, against(&cosigned)).await, &[Origin]);
 
     // What a witness signed is kept in the lake too, and holds against it in the same way.
-    kept.cosign("acme", 1_000, &[witness.line(&cosigned)]).await.unwrap();
+    logs.cosign(&log, &[witness.line(&cosigned)]).await.unwrap();
     good(&verify_alone(&site).await);
     copy_folder(&site.lake_dir().join("tlog"), &rewritten.lake_dir().join("tlog"));
     let report = verify_alone(&rewritten).await;
