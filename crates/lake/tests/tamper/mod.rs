@@ -77,6 +77,8 @@ pub(crate) fn own_up(site: &Site, segment: &str) {
                 span.rows = rows_of(tenant);
             }
             named.rows = named.tenants.values().map(|span| span.rows).sum();
+            // What its texts lie within is left open: that tells of nothing.
+            named.columns.clear();
         }
     });
 }
