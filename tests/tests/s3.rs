@@ -60,6 +60,8 @@ impl S3 {
             .args(arguments)
             .args(["--lake", "s3://audit/lake", "--wal-dir"])
             .arg(wal)
+            .arg("--key-dir")
+            .arg(wal.with_file_name("keys"))
             .envs(self.variables())
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
