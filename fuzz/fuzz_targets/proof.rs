@@ -24,7 +24,7 @@ fuzz_target!(|bytes: &[u8]| {
     let some = hashes((*count % 130) as usize);
     let root = leaf_hash(b"");
     let _ = inclusion::verify(*other, *size, &root, &some, &root);
-    let _ = consistency::verify(*other, *size, &root, &root, &some);
+    let _ = consistency::verify(*other, &root, *size, &root, &some);
 
     let mut leaves = Leaves::with_borders([*other]);
     for index in borders {

@@ -5,7 +5,7 @@ use auditlake_tlog::{Hash, consistency, inclusion, leaf_hash};
 
 use crate::tree::Tree;
 
-const LEAVES: [&str; 8] = [
+pub(crate) const LEAVES: [&str; 8] = [
     "",
     "00",
     "10",
@@ -92,7 +92,7 @@ const CONSISTENCY: [(u64, u64, &[&str]); 5] = [
     ),
 ];
 
-fn unhex(text: &str) -> Vec<u8> {
+pub(crate) fn unhex(text: &str) -> Vec<u8> {
     (0..text.len())
         .step_by(2)
         .map(|at| u8::from_str_radix(&text[at..at + 2], 16).unwrap())
