@@ -2,7 +2,7 @@
 
 #![no_main]
 
-#[path = "../../crates/export/tests/checks/mod.rs"]
+#[path = "../../crates/export/tests/suite/checks.rs"]
 mod checks;
 
 use auditlake_testkit::generated::case;
