@@ -27,7 +27,8 @@ pub(crate) const START_US: i64 = 1_772_323_200_000_000;
 
 /// A root, and the WAL folder, key and clock of one writer on it.
 pub(crate) struct Site {
-    folder: TempDir,
+    /// Is removed with this.
+    _folder: TempDir,
     root: Root,
     pub(crate) wal_dir: PathBuf,
     pub(crate) key_dir: PathBuf,
@@ -42,7 +43,7 @@ impl Site {
         let location = location.to_str().expect("a path that is text");
         let root = Root::open(location, true, []).expect("a root in a folder");
         let LakeConfig { wal_dir, key_dir, .. } = LakeConfig::new(root.clone());
-        Self { folder, root, wal_dir, key_dir, clock: Arc::new(ManualClock::new(START_US)) }
+        Self { _folder: folder, root, wal_dir, key_dir, clock: Arc::new(ManualClock::new(START_US)) }
     }
 
     /// A lake in a store that others may use too, with a WAL folder of its own.
@@ -50,7 +51,7 @@ impl Site {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let (wal_dir, key_dir) = (folder.path().join("wal"), folder.path().join("keys"));
         let root = Root::of(store, "a shared store");
-        Self { folder, root, wal_dir, key_dir, clock: Arc::new(ManualClock::new(START_US)) }
+        Self { _folder: folder, root, wal_dir, key_dir, clock: Arc::new(ManualClock::new(START_US)) }
     }
 
     /// Nothing happens by itself, and nothing waits long.
