@@ -16,7 +16,13 @@ pub const CHECKPOINT: &str = "checkpoint.txt";
 /// The keys of the logs, one in each line.
 pub const KEYS: &str = "public-key.txt";
 
+/// The checks of a bundle for browsers, as an ES module that exports `verify`. It imports nothing,
+/// so that a page may have it inside of itself; `verify.html` does, and the console serves it.
+pub const VERIFIER: &str = include_str!("bundle/verify.js");
+
 const PAGE: &str = include_str!("bundle/verify.html");
+/// Where the checks stand in the page. A page without a network cannot import them.
+const VERIFIER_PLACE: &str = "/* verify.js */";
 
 /// Every file of a bundle beside the data, by its name: the manifest and the proof, and behind them
 /// their [`companions`].
@@ -34,7 +40,7 @@ pub fn members(manifest: &Manifest, proof: &Proof) -> Vec<(String, Vec<u8>)> {
 pub fn companions(manifest: &Manifest, proof: &Proof) -> Vec<(String, Vec<u8>)> {
     [
         (README, readme::text(manifest, proof)),
-        (HTML, PAGE.to_owned()),
+        (HTML, PAGE.replacen(VERIFIER_PLACE, VERIFIER, 1)),
         (CHECKPOINT, checkpoints(proof)),
         (KEYS, keys(proof)),
     ]

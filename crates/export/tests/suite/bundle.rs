@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 
-use auditlake_export::bundle::{CHECKPOINT, HTML, KEYS, README, companions, members};
+use auditlake_export::bundle::{CHECKPOINT, HTML, KEYS, README, VERIFIER, companions, members};
 use auditlake_export::manifest::{
     MANIFEST, MANIFEST_VERSION, Manifest, ManifestFile, ManifestProof, Requester, SnapshotPoint,
 };
@@ -132,6 +132,17 @@ fn the_page_is_cut_off_from_any_network_and_shows_no_markup_of_others() {
     }
     for refused in ["src=", "href=", "@import", "url(", "eval("] {
         assert!(!page.contains(refused), "the page has {refused}");
+    }
+}
+
+#[test]
+fn the_page_has_the_checks_inside_of_itself() {
+    let page = &texts(&proof("csv", &["acme"]), 1)[HTML];
+    assert_eq!(page.matches(VERIFIER).count(), 1);
+    assert!(VERIFIER.ends_with("\nexport { verify };\n"), "what a page may use of it");
+    // Neither may end the element that holds the script, nor ask for another module.
+    for refused in ["</script", "<!--", "import "] {
+        assert!(!VERIFIER.contains(refused), "the checks have {refused}");
     }
 }
 
