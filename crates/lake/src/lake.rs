@@ -44,6 +44,7 @@ pub struct Lake {
     maintenance: Arc<Mutex<Maintenance>>,
     documents: Documents,
     logs: Logs,
+    key: Arc<LogKey>,
     compactor: Arc<Mutex<Compactor>>,
     tending: Tending,
     writer: SyncMutex<Option<JoinHandle<()>>>,
@@ -97,7 +98,7 @@ impl Lake {
             environment,
             shared: Arc::clone(&shared),
             log,
-            key,
+            key: Arc::clone(&key),
             writer_id,
             epoch,
             commands: commands.clone(),
@@ -117,6 +118,7 @@ impl Lake {
             maintenance,
             documents,
             logs,
+            key,
             compactor,
             tending,
             writer,
@@ -182,6 +184,13 @@ impl Lake {
     #[must_use]
     pub fn log(&self) -> Logs {
         self.logs.clone()
+    }
+
+    /// A secret for a purpose that is not in the lake's storage: it follows from the private key
+    /// that signs the logs. Whoever opens the lake with the same key gets the same.
+    #[must_use]
+    pub fn derived_secret(&self, purpose: &str) -> [u8; 32] {
+        self.key.derived(purpose)
     }
 
     /// What export jobs left.

@@ -7,12 +7,13 @@ use std::time::Instant;
 use auditlake_model::id::new_ulid;
 use axum::extract::{MatchedPath, Request, State};
 use axum::http::header::{self, HeaderMap, HeaderName, HeaderValue};
-use axum::http::{StatusCode, Version};
+use axum::http::{Method, StatusCode, Version};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use futures::FutureExt;
 use tracing::Instrument;
 
+use crate::identity::session::{self, Session};
 use crate::identity::{KEY_PREFIX, Principal};
 use crate::links;
 use crate::problem::Problem;
@@ -26,6 +27,16 @@ pub(crate) const IMMUTABLE: &str = "private, max-age=31536000, immutable";
 /// What probes, scrapers and readers of the description ask without a key; none of it tells
 /// about events.
 const OPEN: [&str; 5] = ["/livez", "/readyz", "/metrics", "/openapi.json", "/docs"];
+
+/// Where a browser begins a session: whoever calls has nothing to show yet.
+const BEGIN: [(Method, &str); 3] = [
+    (Method::POST, "/v1/session"),
+    (Method::GET, "/v1/session/oidc"),
+    (Method::GET, "/v1/session/oidc/callback"),
+];
+
+/// Under which paths a session may stand for a key.
+const API: &str = "/v1/";
 
 /// Under which path a signed link may stand for a key.
 const LINKED: &str = "/v1/exports/";
@@ -63,8 +74,9 @@ pub(crate) async fn observe(
     response
 }
 
-/// Turns a panic into a 500; the panic hook has logged where it was.
-pub(crate) async fn catch_panic(request: Request, next: Next) -> Response {
+/// Turns a panic into a 500; the panic hook has logged where it was. For whatever stands in front
+/// of the API too.
+pub async fn catch_panic(request: Request, next: Next) -> Response {
     // Nothing is used after the panic but what is shared between requests anyway.
     match AssertUnwindSafe(next.run(request)).catch_unwind().await {
         Ok(response) => response,
@@ -85,20 +97,27 @@ pub(crate) async fn require_key(
     mut request: Request,
     next: Next,
 ) -> Response {
-    let path = request.uri().path();
-    if OPEN.contains(&path) {
+    if is_open(request.method(), request.uri().path()) {
         return next.run(request).await;
     }
     if request.version() < Version::HTTP_11 {
         return too_old().into_response();
     }
     let shown = Shown::by(request.headers());
-    let link = (path.to_owned(), request.uri().query().unwrap_or_default().to_owned());
+    let link =
+        (request.uri().path().to_owned(), request.uri().query().unwrap_or_default().to_owned());
+    let name = session::name_of(&state, session::COOKIE);
+    let cookie = session::cookie_in(request.headers(), &name);
+    let now_us = state.environment().clock.now_us();
     let principal = match &shown {
-        Shown::Key(key) => state.keys().verify(key, state.environment().clock.now_us()),
+        Shown::Key(key) => state.keys().verify(key, now_us),
         Shown::Token(token) => holder(&state, token).await,
         Shown::Nothing if is_signed(&link) => links::verify(&state, &link.0, &link.1).await,
-        Shown::Nothing | Shown::Other => None,
+        Shown::Nothing => match cookie.filter(|_| link.0.starts_with(API)) {
+            Some(cookie) => return by_session(&state, &cookie, request, next).await,
+            None => None,
+        },
+        Shown::Other => None,
     };
     match principal {
         Some(principal) => {
@@ -108,6 +127,44 @@ pub(crate) async fn require_key(
         }
         None => unauthorized(&shown).into_response(),
     }
+}
+
+/// Lets those pass whose browser has a session. What changes something must come from a page of
+/// this server; a session that is used goes on.
+async fn by_session(state: &AppState, cookie: &str, mut request: Request, next: Next) -> Response {
+    let Some((principal, session)) = session::shown(state, cookie).await else {
+        return unauthorized(&Shown::Nothing).into_response();
+    };
+    tracing::Span::current().record("caller", principal.id.as_str());
+    if !request.method().is_safe() && !session.is_repeated_in(request.headers()) {
+        return not_repeated().into_response();
+    }
+    let renewed = session.renewed(state.environment().clock.now_us());
+    request.extensions_mut().insert(principal);
+    request.extensions_mut().insert(session);
+    let mut response = next.run(request).await;
+    // Who signs out must not be signed in again by the same answer.
+    if !response.headers().contains_key(header::SET_COOKIE)
+        && let Some(cookie) = renewed_cookie(state, renewed).await
+    {
+        response.headers_mut().insert(header::SET_COOKIE, cookie);
+    }
+    response
+}
+
+/// The session as it goes on. One that cannot be renewed now can be at the next request.
+async fn renewed_cookie(state: &AppState, renewed: Option<Session>) -> Option<HeaderValue> {
+    renewed?.cookie(state).await.ok()
+}
+
+fn is_open(method: &Method, path: &str) -> bool {
+    OPEN.contains(&path) || BEGIN.iter().any(|(begins, at)| begins == method && *at == path)
+}
+
+fn not_repeated() -> Problem {
+    let detail = "what changes something with the cookie of a session needs its token in the \
+                  header x-csrf-token; GET /v1/session tells it";
+    Problem::new(StatusCode::FORBIDDEN, detail)
 }
 
 /// Before HTTP/1.1 the end of a connection is the end of an answer: a part of an export that

@@ -15,3 +15,5 @@ pub(crate) mod live;
 pub(crate) mod log;
 pub(crate) mod preflight;
 pub(crate) mod saved_queries;
+pub(crate) mod session;
+pub(crate) mod status;

@@ -44,6 +44,8 @@ pub struct ServerConfig {
     /// How long a whole body may take, so that a drip every few seconds is no way around
     /// the limit above.
     pub body_timeout: Duration,
+    /// How long the body of a sign-in may take: strangers send it, and it is a few bytes.
+    pub sign_in_timeout: Duration,
     /// Connections at a time; further ones wait in the queue of the listener.
     pub max_connections: usize,
     /// Streamed exports at a time; further ones are told to come back.
@@ -94,6 +96,33 @@ pub struct TlsConfig {
     pub key: PathBuf,
 }
 
+impl ServerConfig {
+    /// Whether clients reach the server over TLS, here or at a proxy, so that browsers are told
+    /// to send its cookies over nothing else. Of a proxy only `public_url` can tell.
+    #[must_use]
+    pub fn secure_cookies(&self) -> bool {
+        let public = self.public_url.as_deref().unwrap_or_default();
+        self.tls.is_some() || public.starts_with("https://")
+    }
+
+    /// Whether people may sign in with the identity provider.
+    #[must_use]
+    pub fn offers_login(&self) -> bool {
+        self.issuer.as_ref().is_some_and(|issuer| issuer.offers_login())
+    }
+
+    /// Where browsers find this server, without a slash at the end.
+    pub(crate) fn address(&self) -> String {
+        match self.public_url.as_deref() {
+            Some(url) => url.trim_end_matches('/').to_owned(),
+            None => {
+                let scheme = if self.tls.is_some() { "https" } else { "http" };
+                format!("{scheme}://{}", self.listen)
+            }
+        }
+    }
+}
+
 impl Default for ServerConfig {
     fn default() -> Self {
         Self {
@@ -111,6 +140,7 @@ impl Default for ServerConfig {
             header_timeout: Duration::from_secs(10),
             body_idle_timeout: Duration::from_secs(30),
             body_timeout: Duration::from_secs(10 * 60),
+            sign_in_timeout: Duration::from_secs(10),
             max_connections: 1024,
             max_exports: 64,
             max_exports_per_caller: 16,

@@ -10,27 +10,18 @@ use auditlake_lake::LakeError;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use ring::hmac;
-use serde::{Deserialize, Serialize};
 use url::form_urlencoded;
 
 use crate::identity::Principal;
 use crate::jobs;
 use crate::problem::Problem;
+use crate::secrets;
 use crate::state::AppState;
 
-/// The document that the secret is.
-const KIND: &str = "secrets";
-const ID: &str = "links";
-const SECRET_BYTES: usize = 32;
+/// The secret that links are signed with.
+const SECRET: &str = "links";
 /// Where downloads are.
 const EXPORTS: &str = "/v1/exports/";
-
-/// The secret as the lake keeps it: all servers on a lake sign alike.
-#[derive(Serialize, Deserialize)]
-struct Secret {
-    /// In base64.
-    secret: String,
-}
 
 /// A link to a path that opens until an instant, in seconds since 1970, with the rights of
 /// `owner`.
@@ -96,33 +87,7 @@ fn signed(path: &str, expires_s: i64, owner: &str) -> Vec<u8> {
 
 /// The key that links are signed with; made when it is needed for the first time.
 async fn key(state: &AppState) -> Result<&hmac::Key, LakeError> {
-    state.jobs().link_key.get_or_try_init(|| load(state)).await
-}
-
-async fn load(state: &AppState) -> Result<hmac::Key, LakeError> {
-    let documents = state.lake().documents();
-    if let Some(found) = documents.get::<Secret>(KIND, ID).await? {
-        return read(&found.value);
-    }
-    let mut random = [0_u8; SECRET_BYTES];
-    state.environment().entropy.fill(&mut random);
-    let made = Secret { secret: URL_SAFE_NO_PAD.encode(random) };
-    match documents.put(KIND, ID, 1, &made).await {
-        Ok(()) => read(&made),
-        // Another server was faster, and its secret counts.
-        Err(LakeError::Invalid(_)) => match documents.get::<Secret>(KIND, ID).await? {
-            Some(found) => read(&found.value),
-            None => Err(LakeError::Invalid("the secret of links is gone".to_owned())),
-        },
-        Err(error) => Err(error),
-    }
-}
-
-fn read(secret: &Secret) -> Result<hmac::Key, LakeError> {
-    match URL_SAFE_NO_PAD.decode(&secret.secret) {
-        Ok(bytes) if bytes.len() == SECRET_BYTES => Ok(hmac::Key::new(hmac::HMAC_SHA256, &bytes)),
-        _ => Err(LakeError::Invalid("the secret of links is damaged".to_owned())),
-    }
+    state.jobs().link_key.get_or_try_init(|| secrets::load(state, SECRET)).await
 }
 
 #[cfg(test)]

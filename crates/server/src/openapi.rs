@@ -13,38 +13,44 @@ use serde_json::Value;
 use sha2::{Digest, Sha256};
 use utoipa::PartialSchema;
 use utoipa::openapi::path::{Operation, PathItem};
-use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityRequirement, SecurityScheme};
+use utoipa::openapi::security::{
+    ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityRequirement, SecurityScheme,
+};
 use utoipa::openapi::tag::TagBuilder;
 use utoipa::openapi::{
     Components, Content, InfoBuilder, LicenseBuilder, OpenApi, OpenApiBuilder, Ref, Response,
     ResponseBuilder, ServerBuilder,
 };
 
+use crate::identity::session;
 use crate::problem::ProblemBody;
 use crate::state::AppState;
 
-/// The name of the one way to say who is calling.
+/// The names of the two ways to say who is calling.
 const BEARER: &str = "bearer";
+const SESSION: &str = "session";
 
 const DESCRIPTION: &str = "\
 Audit events go in over HTTP and are durable when the answer comes. They come out through \
 filters, as pages, counts, streams and export jobs.\n\n\
 A call says who is calling with an API key or a token of the identity provider: \
-`Authorization: Bearer alk_…`. Everybody sees the events of the own scope (the installation, a \
-tenant, an organisation, a team, the own deeds) and nothing else; an id outside of it does not \
-exist.\n\n\
+`Authorization: Bearer alk_…`. Browsers may have a session instead (`POST /v1/session`): a \
+cookie, and for what changes something its token in the header `x-csrf-token`. Everybody sees \
+the events of the own scope (the installation, a tenant, an organisation, a team, the own deeds) \
+and nothing else; an id outside of it does not exist.\n\n\
 Filters: repeat a parameter or list values with commas for *or*, put `!` in front for *not*, end \
 with `*` for a prefix. An unknown parameter is refused by name. Errors are \
 `application/problem+json` (RFC 9457).";
 
 /// The kinds of calls, in the order of the page; a call names its own.
-const TAGS: [(&str, &str); 6] = [
+const TAGS: [(&str, &str); 7] = [
     ("events", "Events in, events out, and figures about them."),
     ("exports", "Events as files: streamed at once, or made by a job."),
-    ("log", "A tenant's log for those who check it: checkpoints, proofs, tiles."),
+    ("log", "Tenants' logs for those who check them: checkpoints, proofs, tiles, verification."),
     ("saved queries", "Filters with a name."),
     ("keys", "API keys: made, listed, revoked."),
-    ("operations", "For probes and scrapers."),
+    ("sessions", "Who is calling, and sessions of browsers."),
+    ("operations", "What the lake holds; and what probes and scrapers ask."),
 ];
 
 /// Answers that the layers around every call may give, so that no call has to list them.
@@ -69,12 +75,19 @@ pub(crate) fn frame() -> OpenApi {
         .build();
     let mut components = Components::new();
     components.add_security_scheme(BEARER, SecurityScheme::Http(bearer));
+    let cookie = ApiKeyValue::with_description(
+        session::COOKIE,
+        "The cookie of a session. Calls that change something repeat its token in the header \
+         `x-csrf-token`; `Authorization` goes before it.",
+    );
+    components.add_security_scheme(SESSION, SecurityScheme::ApiKey(ApiKey::Cookie(cookie)));
+    let either = [BEARER, SESSION].map(|name| SecurityRequirement::new(name, Vec::<String>::new()));
     let described =
         |(name, text): (&str, &str)| TagBuilder::new().name(name).description(Some(text)).build();
     OpenApiBuilder::new()
         .info(info)
         .components(Some(components))
-        .security(Some([SecurityRequirement::new(BEARER, Vec::<String>::new())]))
+        .security(Some(either))
         .tags(Some(TAGS.map(described)))
         .build()
 }

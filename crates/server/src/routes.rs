@@ -49,6 +49,8 @@ fn calls() -> OpenApiRouter<AppState> {
         .merge(calls::log::routes())
         .merge(calls::saved_queries::routes())
         .merge(calls::keys::routes())
+        .merge(calls::session::routes())
+        .merge(calls::status::routes())
         .merge(calls::health::routes())
 }
 

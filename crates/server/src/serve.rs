@@ -27,7 +27,6 @@ use tower::ServiceExt;
 
 use crate::background::background;
 use crate::config::ServerConfig;
-use crate::routes::app;
 use crate::state::AppState;
 
 /// The largest headers of a request.
@@ -41,8 +40,11 @@ const BACKOFF: (Duration, Duration) = (Duration::from_millis(5), Duration::from_
 
 /// Serves until `shutdown` is ready; then accepts no more, gives running requests the grace
 /// that the configuration says, breaks off the rest, and waits for all of it to be over.
+///
+/// `router` is [`crate::app`] of the same state, or what stands in front of it.
 pub async fn run(
     listener: TcpListener,
+    router: Router,
     state: AppState,
     shutdown: impl Future<Output = ()>,
 ) -> io::Result<()> {
@@ -61,7 +63,7 @@ pub async fn run(
         tls,
         header_timeout: config.header_timeout,
         closing: CancellationToken::new(),
-        router: app(state),
+        router,
     });
     let graceful = GracefulShutdown::new();
     let mut connections = JoinSet::new();

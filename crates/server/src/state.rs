@@ -7,7 +7,8 @@ use auditlake_lake::{Lake, LakeError};
 use auditlake_model::env::Environment;
 use auditlake_query::Engine;
 use axum::http::StatusCode;
-use tokio::sync::{Mutex, OwnedSemaphorePermit, Semaphore};
+use ring::hmac;
+use tokio::sync::{Mutex, OnceCell, OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -33,6 +34,8 @@ struct Shared {
     config: ServerConfig,
     metrics: Metrics,
     jobs: Jobs,
+    /// What sessions are signed with, once it was needed.
+    session_key: OnceCell<hmac::Key>,
     exports: Arc<Permits>,
     turns: Turns,
     live: Arc<Permits>,
@@ -88,6 +91,7 @@ impl AppState {
             config,
             metrics,
             jobs: Jobs::default(),
+            session_key: OnceCell::new(),
             exports,
             turns: Turns::default(),
             live,
@@ -135,6 +139,11 @@ impl AppState {
     /// The export jobs of this server.
     pub(crate) fn jobs(&self) -> &Jobs {
         &self.shared.jobs
+    }
+
+    /// What sessions are signed with, once it was needed.
+    pub(crate) fn session_key(&self) -> &OnceCell<hmac::Key> {
+        &self.shared.session_key
     }
 
     /// The places for streamed exports.

@@ -30,7 +30,8 @@ pub(crate) async fn run(settings: &Settings) -> anyhow::Result<()> {
     let scheme = if config.tls.is_some() { "https" } else { "http" };
     say!("auditlake listens on {scheme}://{listen}")?;
     let state = AppState::new(Arc::clone(&lake), engine, environment, keys, config);
-    auditlake_server::run(listener, state, asked.ended()).await?;
+    let router = auditlake_server::app(state.clone());
+    auditlake_server::run(listener, router, state, asked.ended()).await?;
     match Arc::try_unwrap(lake) {
         Ok(lake) => Ok(lake.close().await?),
         // Every task of the server has ended, so this cannot be; the WAL has it all anyway.

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use anyhow::{Context, anyhow, bail};
 use auditlake_server::{
-    Dialect, Issuer, IssuerConfig, JwksSource, ServerConfig, TlsConfig, Witness,
+    Dialect, Issuer, IssuerConfig, JwksSource, LoginConfig, ServerConfig, TlsConfig, Witness,
 };
 use auditlake_tlog::{Algorithm, NoteError, VerifierKey};
 use serde::Deserialize;
@@ -53,6 +53,17 @@ pub(super) struct Oidc {
     #[serde(default)]
     claims: Claims,
     leeway_s: Option<u64>,
+    login: Option<LoginTable>,
+}
+
+/// How people sign in to the console with it: the table `[oidc.login]`.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct LoginTable {
+    client_id: String,
+    /// Of a confidential client; a public one has PKCE alone.
+    client_secret: Option<String>,
+    scopes: Option<Vec<String>>,
 }
 
 /// In which claims of a token stands what, where the names are others than ours.
@@ -110,6 +121,14 @@ impl Serving {
             tls.check()?;
         }
         if let Some(oidc) = &self.oidc {
+            let is_found = config.public_url.is_some() || listen.ip().is_loopback();
+            if oidc.login.is_some() && !is_found {
+                bail!(
+                    "[oidc.login] needs public_url, where browsers find this server and the \
+                     identity provider sends them back to: {listen}, where it listens, is not \
+                     this machine alone"
+                );
+            }
             config.issuer = Some(Arc::new(oidc.issuer()?));
         }
         config.query_timeout = self.query_timeout.unwrap_or(config.query_timeout);
@@ -137,6 +156,7 @@ impl Oidc {
         let mut config = IssuerConfig::new(&self.issuer, &self.audience);
         config.jwks = jwks;
         config.leeway_s = self.leeway_s.unwrap_or(config.leeway_s);
+        config.login = self.login.as_ref().map(LoginTable::config);
         let (names, own) = (&mut config.claims, &self.claims);
         for (name, own) in [
             (&mut names.tenant, &own.tenant),
@@ -150,6 +170,17 @@ impl Oidc {
             }
         }
         Issuer::new(config).map_err(|reason| anyhow!("oidc: {reason}"))
+    }
+}
+
+impl LoginTable {
+    fn config(&self) -> LoginConfig {
+        let mut config = LoginConfig::new(&self.client_id);
+        config.client_secret.clone_from(&self.client_secret);
+        if let Some(scopes) = &self.scopes {
+            config.scopes.clone_from(scopes);
+        }
+        config
     }
 }
 
@@ -215,8 +246,12 @@ mod tests {
     use super::*;
 
     fn read(flags: ServeArgs, text: &str) -> anyhow::Result<ServerConfig> {
+        read_at(Ipv4Addr::LOCALHOST, flags, text)
+    }
+
+    fn read_at(address: Ipv4Addr, flags: ServeArgs, text: &str) -> anyhow::Result<ServerConfig> {
         let mut file: File = toml::from_str(text)?;
-        let listen = SocketAddr::from((Ipv4Addr::LOCALHOST, 7400));
+        let listen = SocketAddr::from((address, 7400));
         Serving::new(flags, &mut file)?.config(listen, &file.tuning)
     }
 
@@ -265,6 +300,11 @@ mod tests {
             ),
             (
                 "[oidc]\nissuer = \"https://id.example.com\"\naudience = \"a\"\n\
+                 [oidc.login]\nclient = \"b\"",
+                "client_id",
+            ),
+            (
+                "[oidc]\nissuer = \"https://id.example.com\"\naudience = \"a\"\n\
                  [oidc.claims]\nrolle = \"r\"",
                 "rolle",
             ),
@@ -281,7 +321,17 @@ mod tests {
         let text = "[oidc]\nissuer = \"https://id.example.com\"\naudience = \"auditlake\"\n\
                     leeway_s = 5\n[oidc.claims]\ntenant = \"company\"\n";
         let config = read(ServeArgs::default(), text).unwrap();
-        assert!(config.issuer.is_some());
+        assert!(config.issuer.is_some() && !config.offers_login());
+        let login = format!("{text}[oidc.login]\nclient_id = \"console\"\nscopes = [\"openid\"]\n");
+        assert!(read(ServeArgs::default(), &login).unwrap().offers_login());
+        // On an address of others nobody knows where the provider sends them back to.
+        let open = |text: &str| read_at(Ipv4Addr::UNSPECIFIED, ServeArgs::default(), text);
+        let error = open(&login).unwrap_err().to_string();
+        assert!(error.contains("[oidc.login]") && error.contains("public_url"), "{error}");
+        assert!(!open(text).unwrap().offers_login());
+        let found = format!("public_url = \"https://audit.example.com\"\n{login}");
+        let config = open(&found).unwrap();
+        assert!(config.offers_login() && config.secure_cookies());
     }
 
     #[test]

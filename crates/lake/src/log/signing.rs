@@ -6,6 +6,7 @@ use auditlake_model::id::new_ulid;
 use auditlake_tlog::{Checkpoint, Note, NoteError, Signature, SigningKey, VerifierKey, origin_of};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use sha2::{Digest, Sha256};
 
 use super::key_file::{KeyFile, NamedKey};
 use super::keys::endorsement;
@@ -14,6 +15,9 @@ use crate::documents::Documents;
 use crate::error::LakeError;
 use crate::manifest::TenantHead;
 use crate::wal::WalFolder;
+
+/// What stands in front of everything that is derived from a key, and of nothing that is signed.
+const DERIVED: &str = "auditlake secret derived from a log key, version 1\n";
 
 /// What a writer signs with.
 #[derive(Debug)]
@@ -67,6 +71,18 @@ impl LogKey {
             .map_err(LakeError::data("signing a checkpoint"))?;
         let bytes = [&signature.key_id.to_be_bytes(), signature.bytes.as_slice()].concat();
         Ok(STANDARD.encode(bytes))
+    }
+
+    /// What follows from the key for a purpose: who does not have the key cannot tell it from
+    /// random bytes, and it tells nothing of the key.
+    pub(crate) fn derived(&self, purpose: &str) -> [u8; 32] {
+        let mut hash = Sha256::new();
+        hash.update(DERIVED);
+        // With its length, so that no purpose can pass for another with some of what follows.
+        hash.update((purpose.len() as u64).to_be_bytes());
+        hash.update(purpose);
+        hash.update(self.key.to_secret_text(&self.origin));
+        hash.finalize().into()
     }
 }
 
@@ -166,4 +182,23 @@ pub async fn rotate_key(
     documents.publish_log_key(&public, Some(note), now_us, config.retry()).await?;
     file.replace(&new, old_id)?;
     Ok(verifier)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_derived_depends_on_purpose_and_key_and_shows_neither() {
+        let key = |origin: &str, byte| LogKey {
+            origin: origin.to_owned(),
+            key: SigningKey::from_seed([byte; 32]),
+        };
+        let one = key("lake.example", 7).derived("sessions");
+        assert_eq!(one, key("lake.example", 7).derived("sessions"));
+        assert_ne!(one, key("lake.example", 7).derived("session"));
+        assert_ne!(one, key("lake.example", 8).derived("sessions"));
+        assert_ne!(one, key("other.example", 7).derived("sessions"));
+        assert_ne!(one, [7; 32]);
+    }
 }

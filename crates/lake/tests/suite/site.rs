@@ -43,7 +43,13 @@ impl Site {
         let location = location.to_str().expect("a path that is text");
         let root = Root::open(location, true, []).expect("a root in a folder");
         let LakeConfig { wal_dir, key_dir, .. } = LakeConfig::new(root.clone());
-        Self { _folder: folder, root, wal_dir, key_dir, clock: Arc::new(ManualClock::new(START_US)) }
+        Self {
+            _folder: folder,
+            root,
+            wal_dir,
+            key_dir,
+            clock: Arc::new(ManualClock::new(START_US)),
+        }
     }
 
     /// A lake in a store that others may use too, with a WAL folder of its own.
@@ -51,7 +57,13 @@ impl Site {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let (wal_dir, key_dir) = (folder.path().join("wal"), folder.path().join("keys"));
         let root = Root::of(store, "a shared store");
-        Self { _folder: folder, root, wal_dir, key_dir, clock: Arc::new(ManualClock::new(START_US)) }
+        Self {
+            _folder: folder,
+            root,
+            wal_dir,
+            key_dir,
+            clock: Arc::new(ManualClock::new(START_US)),
+        }
     }
 
     /// Nothing happens by itself, and nothing waits long.

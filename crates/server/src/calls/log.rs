@@ -1,10 +1,12 @@
 //! `/v1/log`: a tenant's log for those who check it: signed checkpoints, the keys that sign
-//! them, proofs, and the tiles that anybody can compute proofs from.
+//! them, proofs, and the tiles that anybody can compute proofs from; and the verification of all
+//! logs at once.
 //!
 //! All of it is about committed events. A caller sees the log of its own tenant; of any other
 //! tenant it learns as much as of one without a log.
 
 mod proof;
+mod verification;
 
 use auditlake_lake::TenantLog;
 use auditlake_tlog::{TileId, origin_of, tile};
@@ -33,6 +35,7 @@ pub(crate) fn routes() -> OpenApiRouter<AppState> {
         .routes(routes!(keys))
         .routes(routes!(tiles))
         .merge(proof::routes())
+        .merge(verification::routes())
 }
 
 /// The keys that sign a tenant's checkpoints.

@@ -72,6 +72,20 @@ impl Claims {
         if is_meant { Ok(()) } else { Err("claim aud does not name the audience".to_owned()) }
     }
 
+    /// Whether the token answers this sign-in of this client (OpenID Connect Core, 3.1.3.7), and
+    /// not another one's.
+    pub(super) fn check_login(&self, client_id: &str, nonce: &str) -> Result<(), String> {
+        match self.0.get("azp") {
+            None => {}
+            Some(Value::String(given)) if given == client_id => {}
+            Some(_) => return Err("claim azp is not the client".to_owned()),
+        }
+        match self.0.get("nonce") {
+            Some(Value::String(given)) if given == nonce => Ok(()),
+            _ => Err("claim nonce is not that of this sign-in".to_owned()),
+        }
+    }
+
     /// Whether the token is valid now, give or take what clocks may differ.
     pub(super) fn check_time(&self, now_us: i64, leeway_s: u64) -> Result<(), String> {
         let (now_s, leeway_s) = (now_us as f64 / 1e6, leeway_s as f64);
@@ -183,6 +197,25 @@ mod tests {
         assert_eq!(org_admin.place.team_id, None);
         let team_lead = read(everything("team_lead")).unwrap();
         assert_eq!(team_lead.place.team_id.as_deref(), Some("red"));
+    }
+
+    #[test]
+    fn a_sign_in_takes_only_its_own_token() {
+        let check = |claims: Value| {
+            let Value::Object(claims) = claims else { panic!("an object") };
+            Claims(claims).check_login("console", "n1")
+        };
+        assert!(check(json!({"nonce": "n1"})).is_ok());
+        assert!(check(json!({"nonce": "n1", "azp": "console"})).is_ok());
+        for (claims, word) in [
+            (json!({}), "nonce"),
+            (json!({"nonce": "n2"}), "nonce"),
+            (json!({"nonce": ["n1"]}), "nonce"),
+            (json!({"nonce": "n1", "azp": "other"}), "azp"),
+            (json!({"nonce": "n1", "azp": ["console"]}), "azp"),
+        ] {
+            assert!(check(claims.clone()).unwrap_err().contains(word), "{claims}");
+        }
     }
 
     #[test]

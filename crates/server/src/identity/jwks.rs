@@ -5,21 +5,17 @@
 //! provider that is down for a while locks nobody out.
 
 use std::sync::{Arc, PoisonError, RwLock};
-use std::time::Duration;
 
 use jsonwebtoken::jwk::{AlgorithmParameters, EllipticCurve, Jwk, KeyOperations, PublicKeyUse};
 use jsonwebtoken::{Algorithm, AlgorithmFamily, DecodingKey};
-use reqwest::redirect::Policy;
 use serde::Deserialize;
 use serde_json::Value;
 use tokio_util::task::TaskTracker;
-use url::{Host, Url};
+use url::Url;
 
+use super::fetching::{Fetcher, checked, discovery_of};
 use super::token::Refused;
 
-/// How long a fetch may take, and how much it may bring.
-const FETCH_TIMEOUT: Duration = Duration::from_secs(10);
-const MAX_BYTES: usize = 1 << 20;
 /// The least time between two fetches, and the age at which keys are fetched again.
 const REST_US: i64 = 60_000_000;
 const MAX_AGE_US: i64 = 3_600_000_000;
@@ -56,7 +52,7 @@ struct Origin {
     issuer: String,
     address: Url,
     is_discovery: bool,
-    client: reqwest::Client,
+    fetcher: Fetcher,
     /// Held while keys are fetched; whoever waits for it finds what the other one brought.
     fetching: Arc<tokio::sync::Mutex<()>>,
     /// Owns the fetches. Each ends by itself when its time is over.
@@ -72,21 +68,13 @@ impl KeySource {
                 return Ok(Self { known: Arc::new(RwLock::new(known)), origin: None });
             }
             JwksSource::Url(address) => (checked(address)?, false),
-            JwksSource::Discovery => {
-                let base = issuer.trim_end_matches('/');
-                (checked(&format!("{base}/.well-known/openid-configuration"))?, true)
-            }
+            JwksSource::Discovery => (discovery_of(issuer)?, true),
         };
-        let client = reqwest::Client::builder()
-            .redirect(Policy::none())
-            .timeout(FETCH_TIMEOUT)
-            .build()
-            .map_err(|error| format!("no client for HTTP: {error}"))?;
         let origin = Origin {
             issuer: issuer.to_owned(),
             address,
             is_discovery,
-            client,
+            fetcher: Fetcher::new()?,
             fetching: Arc::default(),
             tasks: TaskTracker::new(),
         };
@@ -172,7 +160,7 @@ struct Discovered {
 
 impl Origin {
     async fn fetch(&self) -> Result<KeySet, String> {
-        let body = self.get(&self.address).await?;
+        let body = self.fetcher.get(&self.address).await?;
         if !self.is_discovery {
             return KeySet::parse(&body);
         }
@@ -182,41 +170,7 @@ impl Origin {
         if discovered.issuer != self.issuer {
             return Err(format!("{} is the document of another issuer", self.address));
         }
-        KeySet::parse(&self.get(&checked(&discovered.jwks_uri)?).await?)
-    }
-
-    async fn get(&self, address: &Url) -> Result<Vec<u8>, String> {
-        let failed = |error: reqwest::Error| format!("{address}: {error}");
-        let request = self.client.get(address.as_str()).header("accept", "application/json");
-        let mut response = request.send().await.map_err(failed)?;
-        if response.status() != reqwest::StatusCode::OK {
-            return Err(format!("{address} answers {}", response.status()));
-        }
-        let mut body = Vec::new();
-        while let Some(chunk) = response.chunk().await.map_err(failed)? {
-            if body.len() + chunk.len() > MAX_BYTES {
-                return Err(format!("{address} has more than {MAX_BYTES} bytes"));
-            }
-            body.extend_from_slice(&chunk);
-        }
-        Ok(body)
-    }
-}
-
-/// An address that keys may be fetched from: whoever could change them on the way could make
-/// any token, so only this machine itself is asked without TLS.
-fn checked(address: &str) -> Result<Url, String> {
-    let url = Url::parse(address).map_err(|error| format!("{address:?} is no URL: {error}"))?;
-    let is_loopback = match url.host() {
-        Some(Host::Domain(name)) => name == "localhost",
-        Some(Host::Ipv4(ip)) => ip.is_loopback(),
-        Some(Host::Ipv6(ip)) => ip.is_loopback(),
-        None => false,
-    };
-    match url.scheme() {
-        "https" => Ok(url),
-        "http" if is_loopback => Ok(url),
-        _ => Err(format!("{address:?} must begin with https://")),
+        KeySet::parse(&self.fetcher.get(&checked(&discovered.jwks_uri)?).await?)
     }
 }
 
@@ -318,23 +272,6 @@ impl TokenKey {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn only_this_machine_is_asked_without_tls() {
-        for address in ["https://id.example.com/x", "http://127.0.0.1:9/x", "http://[::1]/x"] {
-            assert!(checked(address).is_ok(), "{address}");
-        }
-        for address in [
-            "http://id.example.com/x",
-            "http://127.0.0.1.example.com/x",
-            "http://10.0.0.1/x",
-            "file:///etc/passwd",
-            "id.example.com",
-            "",
-        ] {
-            assert!(checked(address).is_err(), "{address}");
-        }
-    }
 
     #[test]
     fn keys_for_other_uses_are_left_out() {

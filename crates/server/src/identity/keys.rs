@@ -204,16 +204,16 @@ impl Keys {
         let known = self.known();
         let key = known.get(id)?;
         let same: bool = given.as_bytes().ct_eq(key.document.sha256.as_bytes()).into();
-        if !same || !key.document.is_valid(now_us) {
+        if !same {
             return None;
         }
-        key.usage.use_at(now_us);
-        Some(Principal {
-            id: id.to_owned(),
-            kind: Kind::ApiKey,
-            role: key.document.role,
-            place: key.document.place.clone(),
-        })
+        key.used(id, now_us)
+    }
+
+    /// Whose key it is that was shown before, as a session states it; none for one that is
+    /// unknown, expired or revoked.
+    pub(crate) fn holder(&self, id: &str, now_us: i64) -> Option<Principal> {
+        self.known().get(id)?.used(id, now_us)
     }
 
     /// Whether a caller who came in before would still come in. Of who showed a token nothing
@@ -291,6 +291,20 @@ impl Keys {
 }
 
 impl Known {
+    /// Whose key it is, if it opens now; notes that it was used.
+    fn used(&self, id: &str, now_us: i64) -> Option<Principal> {
+        if !self.document.is_valid(now_us) {
+            return None;
+        }
+        self.usage.use_at(now_us);
+        Some(Principal {
+            id: id.to_owned(),
+            kind: Kind::ApiKey,
+            role: self.document.role,
+            place: self.document.place.clone(),
+        })
+    }
+
     fn view(&self, id: &str) -> KeyView {
         KeyView::new(id, &self.document, self.usage.last_us())
     }

@@ -6,6 +6,7 @@ use axum::extract::FromRequestParts;
 use axum::http::StatusCode;
 use axum::http::request::Parts;
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use super::role::{Permission, Role};
 use crate::problem::Problem;
@@ -28,7 +29,7 @@ pub struct Principal {
 }
 
 /// How a caller proved who it is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Kind {
     /// By an API key.
@@ -124,6 +125,19 @@ impl Principal {
         Err(Problem::new(StatusCode::FORBIDDEN, detail)
             .with("permission", name)
             .with("role", role.name()))
+    }
+
+    /// Refuses a call that is about all tenants at once.
+    pub(crate) fn require_operator(&self) -> Result<(), Problem> {
+        if self.role == Role::Operator {
+            return Ok(());
+        }
+        let role = self.role;
+        let detail = format!(
+            "this is about all tenants at once, which is for role {}, not for role {role}",
+            Role::Operator
+        );
+        Err(Problem::new(StatusCode::FORBIDDEN, detail).with("role", role.name()))
     }
 }
 

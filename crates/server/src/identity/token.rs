@@ -12,6 +12,7 @@ use jsonwebtoken::{AlgorithmFamily, Validation};
 use super::claims::{ClaimNames, Claims};
 use super::jwks::{JwksSource, KeySource};
 use super::jwt_crypto;
+use super::oidc_login::{Login, LoginConfig};
 use super::principal::Principal;
 
 /// The largest token that is looked at; a directory that puts more into one is misconfigured.
@@ -34,6 +35,8 @@ pub struct IssuerConfig {
     pub claims: ClaimNames,
     /// What clocks may differ by, in seconds; at most 300.
     pub leeway_s: u64,
+    /// How people sign in with it in a browser; not at all if none.
+    pub login: Option<LoginConfig>,
 }
 
 impl IssuerConfig {
@@ -46,6 +49,7 @@ impl IssuerConfig {
             jwks: JwksSource::Discovery,
             claims: ClaimNames::default(),
             leeway_s: DEFAULT_LEEWAY_S,
+            login: None,
         }
     }
 }
@@ -55,6 +59,7 @@ impl IssuerConfig {
 pub struct Issuer {
     config: IssuerConfig,
     keys: KeySource,
+    login: Option<Login>,
 }
 
 /// Why a token is refused: for the log, not for its holder.
@@ -101,11 +106,48 @@ impl Issuer {
         }
         jwt_crypto::install();
         let keys = KeySource::new(&config.issuer, &config.jwks)?;
-        Ok(Self { config, keys })
+        let login = config.login.clone().map(|login| Login::new(&config.issuer, login));
+        let login = login.transpose()?;
+        Ok(Self { config, keys, login })
+    }
+
+    /// Whether people may sign in with it.
+    #[must_use]
+    pub fn offers_login(&self) -> bool {
+        self.login.is_some()
+    }
+
+    /// What it is called in its tokens.
+    pub(crate) fn name(&self) -> &str {
+        &self.config.issuer
+    }
+
+    pub(crate) fn login(&self) -> Option<&Login> {
+        self.login.as_ref()
     }
 
     /// Whose token this is. It may have to fetch the provider's keys for that.
     pub async fn verify(&self, token: &str, now_us: i64) -> Result<Principal, Refused> {
+        let claims = self.claims(token, &self.config.audience, now_us).await?;
+        claims.principal(&self.config.claims).map_err(Refused)
+    }
+
+    /// Who signed in, by the token that the provider gave for one attempt. It is made for the
+    /// client, not for the audience of the API, and opens nothing beside this sign-in.
+    pub(crate) async fn verify_login(
+        &self,
+        login: &Login,
+        token: &str,
+        nonce: &str,
+        now_us: i64,
+    ) -> Result<Principal, Refused> {
+        let claims = self.claims(token, login.client_id(), now_us).await?;
+        claims.check_login(login.client_id(), nonce).map_err(Refused)?;
+        claims.principal(&self.config.claims).map_err(Refused)
+    }
+
+    /// What a token says that is good now and made for this audience.
+    async fn claims(&self, token: &str, audience: &str, now_us: i64) -> Result<Claims, Refused> {
         if token.len() > MAX_TOKEN_BYTES {
             return Err(Refused(format!("it has {} bytes", token.len())));
         }
@@ -125,14 +167,10 @@ impl Issuer {
         validation.validate_nbf = false;
         validation.validate_aud = false;
         let decoded = jsonwebtoken::decode(token, &key, &validation).map_err(Refused::from)?;
-        self.read(&Claims(decoded.claims), now_us).map_err(Refused)
-    }
-
-    fn read(&self, claims: &Claims, now_us: i64) -> Result<Principal, String> {
-        let config = &self.config;
-        claims.check_issuer(&config.issuer)?;
-        claims.check_audience(&config.audience)?;
-        claims.check_time(now_us, config.leeway_s)?;
-        claims.principal(&config.claims)
+        let claims = Claims(decoded.claims);
+        claims.check_issuer(&self.config.issuer).map_err(Refused)?;
+        claims.check_audience(audience).map_err(Refused)?;
+        claims.check_time(now_us, self.config.leeway_s).map_err(Refused)?;
+        Ok(claims)
     }
 }

@@ -278,7 +278,7 @@ async fn the_last_use_is_written_once_a_day() {
 
 /// A server over a lake that another writer has taken over: documents can be written, events
 /// cannot.
-async fn overtaken(folder: &Path) -> (Router, Keys, String) {
+pub(crate) async fn overtaken(folder: &Path) -> (Router, Keys, String) {
     let environment = Environment::system();
     let root = Root::open(folder.to_str().unwrap(), true, []).unwrap();
     let ours = Lake::open(LakeConfig::new(root.clone()), environment.clone()).await.unwrap();

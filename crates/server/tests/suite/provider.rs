@@ -1,12 +1,15 @@
 //! An identity provider of a test: real keys that sign tokens, and a server on this machine
-//! that gives its discovery document and its JWKS.
+//! that gives its discovery document and its JWKS, and tokens for the codes of people who signed
+//! in.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use axum::extract::State;
 use axum::http::StatusCode;
-use axum::routing::get;
+use axum::http::header::{AUTHORIZATION, HeaderMap};
+use axum::routing::{get, post};
 use axum::{Json, Router};
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
@@ -19,7 +22,9 @@ use ring::signature::{
     RsaPublicKeyComponents,
 };
 use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
 use tokio::net::TcpListener;
+use url::{Url, form_urlencoded};
 
 /// A key that was made for tests and guards nothing: `ring` makes no RSA keys.
 const RSA: &str = include_str!("provider/rsa2048.pk8.b64");
@@ -142,6 +147,20 @@ struct Shared {
     /// None while the provider is down.
     keys: Mutex<Option<Vec<Value>>>,
     fetches: AtomicUsize,
+    /// What `Authorization` clients have to show for a token, if they have to.
+    secret: Mutex<Option<String>>,
+    /// By code.
+    grants: Mutex<HashMap<String, Grant>>,
+    /// Whether it answers nobody who brings a code.
+    is_deaf: AtomicBool,
+}
+
+/// What a person who signed in has allowed.
+struct Grant {
+    client_id: String,
+    redirect_uri: String,
+    challenge: String,
+    token: String,
 }
 
 impl Provider {
@@ -153,10 +172,14 @@ impl Provider {
             named: Mutex::new(issuer.clone()),
             keys: Mutex::new(Some(keys)),
             fetches: AtomicUsize::new(0),
+            secret: Mutex::default(),
+            grants: Mutex::default(),
+            is_deaf: AtomicBool::new(false),
         });
         let app = Router::new()
             .route("/.well-known/openid-configuration", get(discovery))
             .route("/keys", get(jwks))
+            .route("/token", post(token))
             .with_state(Arc::clone(&shared));
         drop(tokio::spawn(async move { axum::serve(listener, app).await }));
         Self { issuer, shared }
@@ -172,6 +195,43 @@ impl Provider {
         *self.shared.keys.lock().unwrap() = keys;
     }
 
+    /// Gives tokens only to the client with this secret from now on.
+    pub(crate) fn set_secret(&self, client_id: &str, secret: &str) {
+        let shown = format!("Basic {}", STANDARD.encode(format!("{client_id}:{secret}")));
+        *self.shared.secret.lock().unwrap() = Some(shown);
+    }
+
+    /// Answers nobody who brings a code, or everybody again.
+    pub(crate) fn set_deaf(&self, is_deaf: bool) {
+        self.shared.is_deaf.store(is_deaf, Ordering::SeqCst);
+    }
+
+    /// What happens when a browser is sent here and its person signs in: the token that `sign`
+    /// makes for the nonce can be had for a code, and the answer is where the browser is sent.
+    pub(crate) fn authorize(&self, sent: &str, sign: impl FnOnce(&str) -> String) -> Url {
+        let url = Url::parse(sent).unwrap();
+        assert_eq!(url.path(), "/authorize");
+        assert!(sent.starts_with(&self.issuer), "{sent}");
+        let asked: HashMap<String, String> = url.query_pairs().into_owned().collect();
+        assert_eq!(asked["response_type"], "code");
+        assert_eq!(asked["code_challenge_method"], "S256");
+        assert!(asked["scope"].split(' ').any(|scope| scope == "openid"), "{asked:?}");
+        assert!(asked["state"].len() >= 32 && asked["nonce"].len() >= 32, "{asked:?}");
+        let grant = Grant {
+            client_id: asked["client_id"].clone(),
+            redirect_uri: asked["redirect_uri"].clone(),
+            challenge: asked["code_challenge"].clone(),
+            token: sign(&asked["nonce"]),
+        };
+        let mut back = Url::parse(&grant.redirect_uri).unwrap();
+        let mut grants = self.shared.grants.lock().unwrap();
+        let code = format!("code-{}", grants.len());
+        grants.insert(code.clone(), grant);
+        let pairs = [("code", code.as_str()), ("state", asked["state"].as_str())];
+        back.query_pairs_mut().extend_pairs(pairs);
+        back
+    }
+
     /// Calls itself something else from now on.
     pub(crate) fn set_name(&self, issuer: &str) {
         issuer.clone_into(&mut self.shared.named.lock().unwrap());
@@ -180,7 +240,46 @@ impl Provider {
 
 async fn discovery(State(shared): State<Arc<Shared>>) -> Json<Value> {
     let named = shared.named.lock().unwrap().clone();
-    Json(json!({"issuer": named, "jwks_uri": format!("{}/keys", shared.address)}))
+    let address = &shared.address;
+    Json(json!({
+        "issuer": named,
+        "jwks_uri": format!("{address}/keys"),
+        "authorization_endpoint": format!("{address}/authorize"),
+        "token_endpoint": format!("{address}/token"),
+    }))
+}
+
+/// A token for a code, once, for the client that it was given to and nobody else.
+async fn token(
+    State(shared): State<Arc<Shared>>,
+    headers: HeaderMap,
+    body: String,
+) -> (StatusCode, Json<Value>) {
+    if shared.is_deaf.load(Ordering::SeqCst) {
+        return (StatusCode::BAD_GATEWAY, Json(Value::Null));
+    }
+    let refused = |error: &str| (StatusCode::BAD_REQUEST, Json(json!({ "error": error })));
+    let shown = headers.get(AUTHORIZATION).map(|value| value.to_str().unwrap().to_owned());
+    if shown != *shared.secret.lock().unwrap() {
+        return refused("invalid_client");
+    }
+    let fields: HashMap<String, String> =
+        form_urlencoded::parse(body.as_bytes()).into_owned().collect();
+    let field = |name: &str| fields.get(name).map(String::as_str).unwrap_or_default();
+    let Some(grant) = shared.grants.lock().unwrap().remove(field("code")) else {
+        return refused("invalid_grant");
+    };
+    let challenge = b64(&Sha256::digest(field("code_verifier").as_bytes()));
+    let is_whole = field("grant_type") == "authorization_code"
+        && field("client_id") == grant.client_id
+        && field("redirect_uri") == grant.redirect_uri
+        && challenge == grant.challenge;
+    if !is_whole {
+        return refused("invalid_grant");
+    }
+    let id_token = grant.token;
+    let given = json!({"access_token": "none", "token_type": "Bearer", "id_token": id_token});
+    (StatusCode::OK, Json(given))
 }
 
 async fn jwks(State(shared): State<Arc<Shared>>) -> Result<Json<Value>, StatusCode> {

@@ -33,6 +33,7 @@ const EXPORT: [u16; 7] = [200, 200, 200, 200, 403, 403, 403];
 const EXPORT_MISSING: [u16; 7] = [404, 404, 404, 404, 403, 403, 403];
 const WRITE: [u16; 7] = [200, 403, 403, 403, 403, 403, 200];
 const INTEGRITY: [u16; 7] = [200, 200, 200, 403, 403, 403, 403];
+const ANYBODY: [u16; 7] = [200, 200, 200, 200, 200, 200, 200];
 const KEYS: [u16; 7] = [200, 200, 403, 403, 403, 403, 403];
 const KEYS_MISSING: [u16; 7] = [404, 404, 403, 403, 403, 403, 403];
 
@@ -70,6 +71,11 @@ fn table() -> Vec<Row> {
         (get.clone(), "/v1/log/keys?tenant_id=acme", "", INTEGRITY),
         (get.clone(), "/v1/log/proof?seq=0&tenant_id=acme", "", INTEGRITY),
         (get.clone(), "/v1/log/tiles/tile/0/000.p/1?tenant_id=acme", "", INTEGRITY),
+        (get.clone(), "/v1/log/verification", "", INTEGRITY),
+        (post.clone(), "/v1/log/verification", "", [202, 403, 403, 403, 403, 403, 403]),
+        (get.clone(), "/v1/status", "", INTEGRITY),
+        (get.clone(), "/v1/session", "", ANYBODY),
+        (delete.clone(), "/v1/session", "", [204, 204, 204, 204, 204, 204, 204]),
         (post.clone(), "/v1/saved-queries", QUERY, [201, 201, 201, 201, 201, 201, 403]),
         (get.clone(), "/v1/saved-queries", "", READ),
         (get.clone(), "/v1/saved-queries/sq_none", "", READ_MISSING),

@@ -27,8 +27,8 @@ async fn listen(config: ServerConfig) -> Listening {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let (stop, stopped) = oneshot::channel::<()>();
-    let state = server.state.clone();
-    let running = tokio::spawn(run(listener, state, async move {
+    let (router, state) = (server.app.clone(), server.state.clone());
+    let running = tokio::spawn(run(listener, router, state, async move {
         stopped.await.ok();
     }));
     Listening { server, address, stop, running }

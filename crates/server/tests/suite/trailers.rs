@@ -23,7 +23,8 @@ async fn export(server: &Server, parameters: &str, more: &str) -> Vec<u8> {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let (stop, stopped) = oneshot::channel::<()>();
-    let running = tokio::spawn(run(listener, server.state.clone(), async move {
+    let (router, state) = (server.app.clone(), server.state.clone());
+    let running = tokio::spawn(run(listener, router, state, async move {
         stopped.await.ok();
     }));
     let mut client = TcpStream::connect(address).await.unwrap();
