@@ -66,8 +66,15 @@ const RULES: &[Rule] = &[
         never: &["anyhow"],
     },
     Rule {
+        folder: "console",
+        may_use: &["model", "tlog", "export", "server"],
+        never: &["datafusion", "object_store", "anyhow"],
+    },
+    Rule {
         folder: "cli",
-        may_use: &["model", "tlog", "lake", "query", "export", "verify", "deliver", "server"],
+        may_use: &[
+            "model", "tlog", "lake", "query", "export", "verify", "deliver", "server", "console",
+        ],
         never: &["axum"],
     },
     Rule { folder: "testkit", may_use: &["model"], never: &["datafusion", "axum", "anyhow"] },

@@ -1,8 +1,9 @@
-//! `serve`: the HTTP API, until the process is asked to end.
+//! `serve`: the HTTP API and the console in front of it, until the process is asked to end.
 
 use std::sync::Arc;
 
 use anyhow::Context;
+use auditlake_console::ConsoleConfig;
 use auditlake_model::env::Environment;
 use auditlake_server::{AppState, Keys};
 use tokio::net::TcpListener;
@@ -29,8 +30,10 @@ pub(crate) async fn run(settings: &Settings) -> anyhow::Result<()> {
     keys.first_operator(lake.documents(), &environment, show).await?;
     let scheme = if config.tls.is_some() { "https" } else { "http" };
     say!("auditlake listens on {scheme}://{listen}")?;
+    let console =
+        ConsoleConfig { secure_cookies: config.secure_cookies(), oidc: config.offers_login() };
     let state = AppState::new(Arc::clone(&lake), engine, environment, keys, config);
-    let router = auditlake_server::app(state.clone());
+    let router = auditlake_console::mount(auditlake_server::app(state.clone()), console);
     auditlake_server::run(listener, router, state, asked.ended()).await?;
     match Arc::try_unwrap(lake) {
         Ok(lake) => Ok(lake.close().await?),
