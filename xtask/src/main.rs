@@ -1,9 +1,10 @@
 //! The project's own chores: `cargo xtask test` and `cargo xtask ci`.
 //!
 //! Every chore runs from the workspace root, whatever folder it was called in, and needs
-//! nothing but a Rust toolchain, a Python with `venv`, curl, jq, openssl and Chromium.
+//! nothing but a Rust toolchain, a Python with `venv`, Node, curl, jq, openssl and Chromium.
 
 mod lint;
+mod node;
 mod python;
 mod shell;
 mod steps;

@@ -1,10 +1,11 @@
-//! The test suite: the programs and the Python that some tests use, nextest, then the doc tests.
+//! The test suite: the programs, the Python and the Node that some tests use, nextest, then the
+//! doc tests.
 
 use anyhow::{Context, Result};
 
 use crate::shell::{Workspace, run, works};
 use crate::steps::Steps;
-use crate::{python, system};
+use crate::{node, python, system};
 
 /// The tests of crashes make the binary die at named places. The doc tests need no such thing,
 /// but with other features everything would be built again for them.
@@ -18,11 +19,12 @@ pub(crate) fn run_tests(
 ) -> Result<()> {
     steps.run("programs", || system::prepare(workspace))?;
     let python = steps.run("python", || python::prepare(workspace))?;
+    let node = steps.run("node", || node::prepare(workspace))?;
     steps.run("nextest installed", || install_nextest(workspace))?;
     steps.run("tests", || {
         let mut command = workspace.cargo();
         command.args(["nextest", "run", "--workspace"]).args(FEATURES).args(nextest_args);
-        run(command.env("AUDITLAKE_TEST_PYTHON", &python))
+        run(command.env("AUDITLAKE_TEST_PYTHON", &python).env("AUDITLAKE_TEST_NODE", &node))
     })?;
     steps.run("doc tests", || {
         run(workspace.cargo().args(["test", "--workspace", "--doc"]).args(FEATURES))

@@ -6,7 +6,8 @@ use anyhow::{Result, bail};
 use crate::shell::{Workspace, run, works};
 
 /// What the documented commands of the API are run with, what makes certificates, and the browser
-/// that the page of evidence bundles is driven in. Each is also the name of its Debian package.
+/// that the console and the page of evidence bundles are driven in. Each is also the name of its
+/// Debian package.
 const PROGRAMS: [&str; 4] = ["curl", "jq", "openssl", "chromium"];
 
 /// Makes sure that every program is there.
