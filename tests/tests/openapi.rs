@@ -80,7 +80,9 @@ async fn every_answer_is_one_that_the_description_knows() {
         .args(["--checks", &CHECKS.join(","), "--report-json-path", REPORT])
         // Not the stateful ones: following links between answers, they revoke their own key.
         .args(["--phases", "examples,coverage,fuzzing", "--max-examples", EXAMPLES])
-        .args(["--seed", SEED, "--workers", "2", "--request-timeout", "30"])
+        // One worker: the parser of Python 3.11 counts its depth for all threads together, and
+        // fails where two of them parse (python/cpython#106905).
+        .args(["--seed", SEED, "--workers", "1", "--request-timeout", "30"])
         .args(["--suppress-health-check", "all", "--generation-database", "none"])
         .args(["--continue-on-failure", "--no-color"]);
     for (path, _) in EXCLUDED {
