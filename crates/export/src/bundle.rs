@@ -17,12 +17,29 @@ pub const CHECKPOINT: &str = "checkpoint.txt";
 pub const KEYS: &str = "public-key.txt";
 
 /// The checks of a bundle for browsers, as an ES module that exports `verify`. It imports nothing,
-/// so that a page may have it inside of itself; `verify.html` does, and the console serves it.
-pub const VERIFIER: &str = include_str!("bundle/verify.js");
+/// so that a page may have it inside of itself; `verify.html` does, and the console serves it. The
+/// parts share one scope: what one does while it is loaded needs only the parts before it.
+pub const VERIFIER: &str = concat!(
+    include_str!("bundle/verifier/bytes.js"),
+    include_str!("bundle/verifier/sha256.js"),
+    include_str!("bundle/verifier/tree.js"),
+    include_str!("bundle/verifier/notes.js"),
+    include_str!("bundle/verifier/files.js"),
+    include_str!("bundle/verifier/zip.js"),
+    include_str!("bundle/verifier/lines.js"),
+    include_str!("bundle/verifier/rows.js"),
+    include_str!("bundle/verifier/report.js"),
+    include_str!("bundle/verifier/proof.js"),
+    include_str!("bundle/verifier/signatures.js"),
+    include_str!("bundle/verifier/contents.js"),
+    include_str!("bundle/verifier/root.js"),
+    include_str!("bundle/verifier/verdict.js"),
+    include_str!("bundle/verifier/check.js"),
+);
 
 const PAGE: &str = include_str!("bundle/verify.html");
 /// Where the checks stand in the page. A page without a network cannot import them.
-const VERIFIER_PLACE: &str = "/* verify.js */";
+const VERIFIER_PLACE: &str = "/* the verifier */";
 
 /// Every file of a bundle beside the data, by its name: the manifest and the proof, and behind them
 /// their [`companions`].
