@@ -6,12 +6,12 @@ import { inZone } from './times.js';
 // A hand is never quite still: a few pixels are a click.
 const LEAST_DRAG_PX = 4;
 
-/** The page of the logs over another span of time. */
+/** The page of the logs over another span of time, RFC 3339: a Date would cut microseconds. */
 function within(from, to) {
   const url = new URL(location.href);
   for (const name of ['cursor', 'event', 'event_tenant', 'figures', 'range']) url.searchParams.delete(name);
-  url.searchParams.set('from', new Date(from).toISOString());
-  url.searchParams.set('to', new Date(to).toISOString());
+  url.searchParams.set('from', from);
+  url.searchParams.set('to', to);
   return url;
 }
 
@@ -29,7 +29,12 @@ export function dragToZoom(chart, hint) {
     const box = chart.getBoundingClientRect();
     return Math.min(1, Math.max(0, (event.clientX - box.left) / box.width));
   };
-  const timeAt = (part) => begin + part * (end - begin);
+  // At the edges the chart says the time itself.
+  const timeAt = (part) => {
+    if (part <= 0) return chart.dataset.from;
+    if (part >= 1) return chart.dataset.to;
+    return new Date(begin + part * (end - begin)).toISOString();
+  };
   const say = (text) => {
     if (hint) hint.textContent = text;
   };
@@ -54,7 +59,7 @@ export function dragToZoom(chart, hint) {
     const here = share(event);
     show(start, here);
     const ends = [start, here].sort((one, other) => one - other);
-    const [from, to] = ends.map((part) => inZone(new Date(timeAt(part)).toISOString()));
+    const [from, to] = ends.map((part) => inZone(timeAt(part)));
     say(`: ${from} to ${to}`);
   });
   chart.addEventListener('pointercancel', clear);
@@ -67,7 +72,7 @@ export function dragToZoom(chart, hint) {
     if ((last - first) * box.width >= LEAST_DRAG_PX) {
       location.assign(within(timeAt(first), timeAt(last)));
     } else if (bar) {
-      location.assign(within(Date.parse(bar.dataset.from), Date.parse(bar.dataset.to)));
+      location.assign(within(bar.dataset.from, bar.dataset.to));
     }
   });
   // Before anything else that Escape closes: it is the drag that is under way.

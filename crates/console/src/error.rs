@@ -21,6 +21,8 @@ const MAX_PROBLEM_BYTES: usize = 64 << 10;
 /// The longest address of a page. A page repeats its own in each of its links, so that a long one
 /// makes a page that is many times as large.
 const MAX_ADDRESS_BYTES: usize = 16 << 10;
+/// The most parameters of one. A page has links for each of them, and each link repeats the rest.
+const MAX_PARAMETERS: usize = 256;
 
 /// What the API says is wrong (RFC 9457).
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -57,7 +59,9 @@ impl ApiError {
 
     /// The address is longer than any that a page makes.
     pub(crate) fn too_long() -> Self {
-        let detail = format!("the address has more than {MAX_ADDRESS_BYTES} bytes");
+        let detail = format!(
+            "the address has more than {MAX_ADDRESS_BYTES} bytes or {MAX_PARAMETERS} parameters"
+        );
         Self::new(StatusCode::URI_TOO_LONG, &detail)
     }
 
@@ -111,9 +115,10 @@ impl Asked {
         self.uri.path_and_query().map_or("/", |target| target.as_str())
     }
 
-    /// Whether the address is longer than any that a page makes.
+    /// Whether the address is longer than any that a page makes, or has more parameters.
     pub(crate) fn is_too_long(&self) -> bool {
-        self.target().len() > MAX_ADDRESS_BYTES
+        let separators = self.target().bytes().filter(|byte| *byte == b'&').count();
+        self.target().len() > MAX_ADDRESS_BYTES || separators >= MAX_PARAMETERS
     }
 }
 
@@ -240,4 +245,25 @@ fn is_opened(asked: &Asked, headers: &HeaderMap) -> bool {
 pub(crate) fn is_problem(answer: &Response) -> bool {
     let kind = answer.headers().get(header::CONTENT_TYPE);
     kind.is_some_and(|kind| kind.as_bytes().starts_with(b"application/problem+json"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_is_bounded_in_bytes_and_in_parameters() {
+        let is_too_long = |target: &str| {
+            let uri = target.parse().unwrap();
+            Asked { method: Method::GET, uri }.is_too_long()
+        };
+        let with = |parameters: usize| format!("/logs?{}", vec!["a=b"; parameters].join("&"));
+        assert!(!is_too_long("/logs"));
+        assert!(!is_too_long(&with(MAX_PARAMETERS)));
+        assert!(is_too_long(&with(MAX_PARAMETERS + 1)));
+        let path = "/logs?q=";
+        let filled = |bytes: usize| format!("{path}{}", "a".repeat(bytes - path.len()));
+        assert!(!is_too_long(&filled(MAX_ADDRESS_BYTES)));
+        assert!(is_too_long(&filled(MAX_ADDRESS_BYTES + 1)));
+    }
 }

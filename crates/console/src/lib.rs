@@ -16,6 +16,7 @@ mod page;
 mod pages;
 mod quarters;
 mod query;
+mod ranges;
 mod session;
 
 use std::sync::Arc;

@@ -21,7 +21,7 @@ use crate::error::{self, ApiError};
 use crate::query::Query;
 
 /// A form of the console is no larger, and comes within this time.
-const MAX_FORM_BYTES: usize = 1 << 20;
+const MAX_FORM_BYTES: usize = 64 << 10;
 const FORM_TIME: Duration = Duration::from_secs(30);
 
 /// Whoever looks at a page.

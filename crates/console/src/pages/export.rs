@@ -5,7 +5,6 @@
 mod draft;
 mod estimate;
 mod form;
-mod range;
 
 use askama::Template;
 use axum::extract::State;

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use auditlake_model::time::{DAY_US, day_start, parse_day, parse_rfc3339};
 
-use super::logs::filtering::in_words;
+use super::logs::filtering::{in_words, of_values};
 use crate::api::event_schema::column_of;
 use crate::api::exports::Export;
 use crate::format;
@@ -54,20 +54,12 @@ fn all<'a>(pairs: &'a [(String, String)], name: &str) -> Vec<&'a str> {
 
 /// What one parameter says. Of several values one has to match, and none that has a `!`.
 fn of_one(name: &str, values: &[&str]) -> Vec<String> {
-    if name == "where" {
-        // All of them have to hold.
-        return values.iter().map(|value| in_words(name, value)).collect();
+    if column_of(name).is_some() {
+        return of_values(name, values);
     }
-    let is_negated = |value: &&str| column_of(name).is_some() && value.starts_with('!');
-    let (none, any): (Vec<&str>, Vec<&str>) = values.iter().copied().partition(is_negated);
-    let is_list = column_of(name).is_some() && any.iter().all(|value| !value.ends_with('*'));
-    let any = if is_list && any.len() > 1 {
-        in_words(name, &any.join(","))
-    } else {
-        any.iter().map(|value| in_words(name, value)).collect::<Vec<_>>().join(" or ")
-    };
-    let any = Some(any).filter(|words| !words.is_empty());
-    any.into_iter().chain(none.iter().map(|value| in_words(name, value))).collect()
+    let said = values.iter().map(|value| in_words(name, value));
+    // All expressions have to hold.
+    if name == "where" { said.collect() } else { vec![said.collect::<Vec<_>>().join(" or ")] }
 }
 
 /// A range of time; its end is no part of it, so that a range up to a midnight ends the day
@@ -138,6 +130,11 @@ mod tests {
             ("outcome=denied&from=2026-01-01", "Outcome is denied · from 1 Jan 2026"),
             ("type=a&outcome=denied&type=b", "Type is one of a, b · Outcome is denied"),
             ("type=a.*&type=b&type=!c", "Type begins with a. or Type is b · Type is not c"),
+            ("type=!a,!b&outcome=denied", "Type is none of a, b · Outcome is denied"),
+            (
+                "type=a,b&type=!c&type=!d.*",
+                "Type is one of a, b · Type is not c · Type does not begin with d.",
+            ),
             ("where=seq+>+5&where=seq+<+9", "seq > 5 · seq < 9"),
             ("saved_query=Admins&q=x", "Saved query: Admins · contains “x”"),
             ("q=%E2%80%AE", "contains “⟨U+202E⟩”"),

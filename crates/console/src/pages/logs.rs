@@ -155,7 +155,7 @@ async fn show(
         choices: columns.choices(),
         list,
         figures,
-        links: Links::of(&viewer, &query),
+        links: Links::of(&viewer, &query, &columns),
         drawer,
         notice,
     };
@@ -270,7 +270,7 @@ impl Row {
 }
 
 impl Links {
-    fn of(viewer: &Viewer, query: &Query) -> Self {
+    fn of(viewer: &Viewer, query: &Query, columns: &Columns) -> Self {
         let meant = filters(&ranges::resolved(query, viewer.now_us()));
         let is_oldest_first = query.get("order") == Some("asc");
         let list = anew(query);
@@ -281,13 +281,15 @@ impl Links {
             && !is_oldest_first
             && ranges::is_open(query, viewer.now_us());
         let can_save = !meant.pairs().is_empty() && meant.get("saved_query").is_none();
+        // The form of an export begins with the columns that one sees.
+        let export = meant.with("columns_shown", &columns.of_export());
         let stream = meant.without("to").href("/v1/events/stream");
         Self {
-            export: viewer.may("audit:export").then(|| meant.href("/export")),
+            export: viewer.may("audit:export").then(|| export.href("/export")),
             save: can_save.then(|| meant.href("/queries/new")),
             turn: list.with("order", turned).href("/logs"),
             is_oldest_first,
-            figures: query.href("/logs/figures"),
+            figures: ranges::pinned(query, viewer.now_us()).href("/logs/figures"),
             with_figures: query.with("figures", "shown").href("/logs"),
             stream: can_follow.then_some(stream),
             facets: meant.href("/v1/events/facets"),

@@ -50,6 +50,8 @@ struct OverviewPage {
     troubles: Vec<String>,
     tiles: Vec<Tile>,
     per_day: Option<Drawing>,
+    /// Whether it tells apart what failed or was denied.
+    is_marked: bool,
     top: Vec<TopList>,
     storage: Option<Storage>,
     exports: Option<Vec<ExportLine>>,
@@ -72,6 +74,8 @@ struct Tile {
 
 /// What is stored of each month.
 struct Storage {
+    /// What stands before it if it is not of one tenant.
+    of: &'static str,
     total: String,
     exactness: &'static str,
     chart: Drawing,
@@ -111,6 +115,7 @@ async fn show(
         days: DAYS,
         tiles: tiles(&answers, &span, viewer.now_us()),
         per_day: answers.events.as_ref().map(|events| per_day(events, &answers, &span)),
+        is_marked: answers.failed.is_some() && answers.denied.is_some(),
         top: answers.top.as_ref().map(|facets| lists(facets, &span.query)).unwrap_or_default(),
         storage: answers.status.as_ref().and_then(storage),
         exports: exports.map(|exports| exports.iter().map(line).collect()),
@@ -154,19 +159,26 @@ fn tiles(answers: &Answers, span: &Span, now_us: i64) -> Vec<Tile> {
     tiles
 }
 
+/// What the numbers of a status begin with: those of the whole lake say so, also on the overview
+/// of one tenant.
+fn whose(status: &Status) -> &'static str {
+    if status.tenant_id.is_some() { "" } else { "all tenants, " }
+}
+
 /// How far signing is behind taking events: a lake to which nobody writes is not late.
 fn waiting(status: &Status, now_us: i64) -> Option<Tile> {
     let newest_us = parse_rfc3339(status.newest_recorded_at.as_deref()?).ok()?;
     let from = format_day(day_of(newest_us));
     let newest = format::relative(newest_us.min(now_us), now_us);
+    let of = whose(status);
     Some(Tile {
         label: "Waiting for a signature",
         value: format::count(status.hot_events),
         exactness: "exact",
         note: match status.hot_events {
-            0 => format!("everything is signed, the newest recorded {newest}"),
-            1 => format!("event, recorded {newest}"),
-            _ => format!("events, the newest recorded {newest}"),
+            0 => format!("{of}everything is signed, the newest recorded {newest}"),
+            1 => format!("{of}event, recorded {newest}"),
+            _ => format!("{of}events, the newest recorded {newest}"),
         },
         href: Query::default().with("recorded_from", &from).href("/logs"),
         spark: None,
@@ -179,7 +191,7 @@ fn held(status: &Status) -> Tile {
         (Some(first), Some(last)) => format!("from {first} to {last}"),
         _ => "no event yet".to_owned(),
     };
-    let of = if status.tenant_id.is_some() { "" } else { "all tenants, " };
+    let of = whose(status);
     Tile {
         label: "In the lake",
         value: format::count(status.events),
@@ -190,12 +202,17 @@ fn held(status: &Status) -> Tile {
     }
 }
 
-/// Each day, with what failed or was denied told apart.
+/// Each day, with what failed or was denied told apart where both are known: one of them alone
+/// would pass for both.
 fn per_day(events: &Histogram, answers: &Answers, span: &Span) -> Drawing {
-    let none = || vec![0; DAYS as usize];
-    let counts = |found: &Option<Histogram>| found.as_ref().map_or_else(none, |h| span.counts(h));
-    let (failed, denied) = (counts(&answers.failed), counts(&answers.denied));
-    let marked = failed.iter().zip(&denied).map(|(failed, denied)| failed + denied);
+    let both = answers.failed.as_ref().zip(answers.denied.as_ref());
+    let marked = both.map_or_else(
+        || vec![0; DAYS as usize],
+        |(failed, denied)| {
+            let counts = span.counts(failed).into_iter().zip(span.counts(denied));
+            counts.map(|(failed, denied)| failed + denied).collect()
+        },
+    );
     let days = span.starts().zip(span.counts(events)).zip(marked);
     let bars = days.map(|((start_us, value), marked)| Bar {
         label: format::day(start_us),
@@ -208,7 +225,7 @@ fn per_day(events: &Histogram, answers: &Answers, span: &Span) -> Drawing {
         caption: format!("Events per day, the last {DAYS} days, UTC"),
         label_heading: "Day".to_owned(),
         value_heading: "Events".to_owned(),
-        marked_heading: Some("Failed or denied".to_owned()),
+        marked_heading: both.map(|_| "Failed or denied".to_owned()),
         say: format::count,
         bars: bars.collect(),
     };
@@ -242,6 +259,7 @@ fn storage(status: &Status) -> Option<Storage> {
         bars: bars.collect(),
     };
     Some(Storage {
+        of: whose(status),
         total: format::bytes(total),
         // Segments hold several tenants: one's bytes are its share by rows.
         exactness: if status.tenant_id.is_some() { "about" } else { "exact" },
@@ -298,14 +316,42 @@ mod tests {
         let now_us = parse_rfc3339("2026-03-01T00:03:00Z").unwrap();
         let tile = waiting(&status(LAKE), now_us).unwrap();
         assert_eq!(tile.value, "3");
-        assert_eq!(tile.note, "events, the newest recorded 3 min ago");
+        assert_eq!(tile.note, "all tenants, events, the newest recorded 3 min ago");
         assert_eq!(tile.href, "/logs?recorded_from=2026-03-01");
         // Another server's clock may be ahead; nothing was recorded in the future.
         let early = waiting(&status(LAKE), now_us - 600_000_000).unwrap();
-        assert_eq!(early.note, "events, the newest recorded just now");
+        assert_eq!(early.note, "all tenants, events, the newest recorded just now");
         let idle = LAKE.replace("\"hot_events\":3", "\"hot_events\":0");
         let idle = waiting(&status(&idle), now_us).unwrap();
-        assert_eq!(idle.note, "everything is signed, the newest recorded 3 min ago");
+        assert_eq!(idle.note, "all tenants, everything is signed, the newest recorded 3 min ago");
+        let of_one = LAKE.replace("\"tenant_id\":null", "\"tenant_id\":\"acme\"");
+        let of_one = waiting(&status(&of_one), now_us).unwrap();
+        assert_eq!(of_one.note, "events, the newest recorded 3 min ago");
+    }
+
+    #[test]
+    fn days_are_marked_only_if_all_that_is_to_be_marked_is_known() {
+        let found = |events: u64| {
+            let day = format!(r#"{{"from":"2026-03-01T00:00:00Z","events":{events}}}"#);
+            let text =
+                format!(r#"{{"interval_seconds":86400,"buckets":[{day}],"total":{events}}}"#);
+            Some(serde_json::from_str::<Histogram>(&text).unwrap())
+        };
+        let span = Span::until(parse_rfc3339("2026-03-01T12:00:00Z").unwrap(), None);
+        let drawn = |failed, denied| {
+            let (events, top, status, exports) = (found(50), None, None, None);
+            let troubles = Vec::new();
+            let answers = Answers { events, failed, denied, top, status, exports, troubles };
+            let events = answers.events.as_ref().unwrap();
+            per_day(events, &answers, &span).to_string()
+        };
+        let whole = drawn(found(17), found(20));
+        assert!(whole.contains("Failed or denied") && whole.contains(">37</td>"), "{whole}");
+        for (failed, denied) in [(found(17), None), (None, found(20)), (None, None)] {
+            let part = drawn(failed, denied);
+            assert!(part.contains(">50</td>") && !part.contains("Failed or denied"), "{part}");
+            assert!(!part.contains(">17</td>") && !part.contains(">20</td>"), "{part}");
+        }
     }
 
     #[test]
@@ -325,9 +371,10 @@ mod tests {
     #[test]
     fn what_is_stored_of_one_tenant_is_said_to_be_nearly_right() {
         let all = storage(&status(LAKE)).unwrap();
-        assert_eq!((all.total.as_str(), all.exactness), ("2 MB", "exact"));
+        assert_eq!((all.of, all.total.as_str(), all.exactness), ("all tenants, ", "2 MB", "exact"));
         let of_one = LAKE.replace("\"tenant_id\":null", "\"tenant_id\":\"acme\"");
-        assert_eq!(storage(&status(&of_one)).unwrap().exactness, "about");
+        let of_one = storage(&status(&of_one)).unwrap();
+        assert_eq!((of_one.of, of_one.exactness), ("", "about"));
         assert!(storage(&status(&LAKE.replace("2000000", "0"))).is_none());
         assert!(held(&status(LAKE)).note.starts_with("all tenants, from 2026-01-01"));
     }

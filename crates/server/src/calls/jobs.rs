@@ -8,13 +8,13 @@ use std::time::Duration;
 
 use auditlake_lake::Document;
 use auditlake_model::time::format_rfc3339;
-use axum::Json;
 use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, Request, State};
 use axum::http::header::HeaderName;
 use axum::http::{StatusCode, header};
 use axum::response::sse::{Event, KeepAlive, Sse};
 use axum::response::{IntoResponse, Response};
+use axum::{Extension, Json};
 use futures::Stream;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -28,6 +28,7 @@ use super::downloads::check_ready;
 use super::ingest::idempotency_key;
 use crate::audit::Deed;
 use crate::decode;
+use crate::identity::session::{self, Session};
 use crate::identity::{Permission, Principal};
 use crate::jobs::{self, JobView};
 use crate::links;
@@ -279,7 +280,8 @@ async fn retry(
 /// Follows an export job.
 ///
 /// Server-sent events named `export`, each with the job as JSON: one at once, one for every
-/// change, and the last when the job is over.
+/// change, and the last when the job is over. The stream ends before that when the key, or the
+/// session, that it was opened with does.
 #[utoipa::path(
     get,
     path = "/v1/exports/{id}/events",
@@ -302,6 +304,7 @@ async fn retry(
 async fn events(
     State(state): State<AppState>,
     caller: Principal,
+    session: Option<Extension<Session>>,
     id: Result<Path<String>, PathRejection>,
     request: Request,
 ) -> Result<Response, Problem> {
@@ -309,7 +312,8 @@ async fn events(
     let Document { id, .. } = jobs::find(&state, &caller, &named(id)?).await?;
     let permit = state.live().take(&caller)?;
     let heartbeat = state.config().live_heartbeat;
-    let following = Following { state, caller, id, shown: None, _permit: permit };
+    let session = session.map(|Extension(session)| session);
+    let following = Following { state, caller, session, id, shown: None, _permit: permit };
     let sse = Sse::new(following.changes());
     Ok(sse.keep_alive(KeepAlive::new().interval(heartbeat)).into_response())
 }
@@ -318,6 +322,8 @@ async fn events(
 struct Following {
     state: AppState,
     caller: Principal,
+    /// The session that it was opened with, if it was with one.
+    session: Option<Session>,
     id: String,
     /// What was shown last.
     shown: Option<JobView>,
@@ -337,9 +343,13 @@ impl Following {
     }
 
     /// The job once it is another than what was shown last; none when there is nothing more to
-    /// show, because the server stops or the job cannot be read.
+    /// show, because the server stops, the job cannot be read, or what opened the stream opens
+    /// nothing any more.
     async fn change(&self) -> Option<JobView> {
         loop {
+            if !session::still_opens(&self.state, &self.caller, self.session.as_ref()) {
+                return None;
+            }
             let found = jobs::find(&self.state, &self.caller, &self.id).await.ok()?;
             let view = jobs::view(&self.state, &found.id, &found.value).ok()?;
             if self.shown.as_ref() != Some(&view) {

@@ -14,6 +14,7 @@ use std::time::{Duration, Instant};
 use auditlake_lake::Snapshot;
 use auditlake_model::filter::Filter;
 use auditlake_model::scope::Scope;
+use axum::Extension;
 use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::http::header::{self, HeaderMap, HeaderName};
@@ -29,6 +30,7 @@ use self::mark::Mark;
 use self::window::Window;
 use super::saved_queries;
 use crate::cursor::newest_recorded;
+use crate::identity::session::{self, Session};
 use crate::identity::{Permission, Principal};
 use crate::params::{FilterParams, Params};
 use crate::permits::Permit;
@@ -53,8 +55,9 @@ pub(crate) fn routes() -> OpenApiRouter<AppState> {
 ///
 /// Server-sent events: first `ready`, then an `event` for each new event that the filters mean,
 /// its data the canonical line, in the order of recording. A client that comes back with
-/// `Last-Event-ID` goes on where it was. The server ends a stream every now and then; clients
-/// that follow the protocol come back by themselves.
+/// `Last-Event-ID` goes on where it was. The server ends a stream every now and then, and with
+/// the key or the session that it was opened with; clients that follow the protocol come back by
+/// themselves.
 #[utoipa::path(
     get,
     path = "/v1/events/stream",
@@ -78,6 +81,7 @@ pub(crate) fn routes() -> OpenApiRouter<AppState> {
 async fn stream_events(
     State(state): State<AppState>,
     caller: Principal,
+    session: Option<Extension<Session>>,
     request: Request,
 ) -> Result<Response, Problem> {
     caller.require(Permission::AuditRead)?;
@@ -94,6 +98,8 @@ async fn stream_events(
     let tail = Tail {
         state: state.clone(),
         caller,
+        session: session.map(|Extension(session)| session),
+        began: Instant::now(),
         scope,
         filter,
         mark,
@@ -134,6 +140,9 @@ fn end_of(snapshot: &Snapshot) -> Mark {
 struct Tail {
     state: AppState,
     caller: Principal,
+    /// The session that it was opened with, if it was with one.
+    session: Option<Session>,
+    began: Instant,
     scope: Scope,
     filter: Filter,
     /// What lies before it was given.
@@ -148,6 +157,8 @@ struct Tail {
 enum End {
     /// The client left, or takes nothing.
     Gone,
+    /// It was open for long enough, or what opened it opens nothing any more.
+    Over,
     /// Something went wrong that the client is told of.
     Failed(Problem),
 }
@@ -172,7 +183,7 @@ impl Tail {
             ended = self.follow() => ended,
         };
         match ended {
-            Ok(()) | Err(End::Gone) => {}
+            Ok(()) | Err(End::Gone | End::Over) => {}
             Err(End::Failed(problem)) => {
                 // A client that takes nothing is not told either.
                 let _ = sender.try_send(told(problem).await);
@@ -185,21 +196,13 @@ impl Tail {
         let id = self.mark.encode();
         let ready = format!("retry: 2000\nid: {id}\nevent: ready\ndata: {{}}\n\n");
         self.send(ready.into()).await?;
-        let began = Instant::now();
         let mut ticks = tokio::time::interval(LOOK);
         ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         let heartbeat = self.state.config().live_heartbeat;
-        let (mut spoken, mut asked) = (Instant::now(), Instant::now());
-        while began.elapsed() < LIFE {
+        let mut spoken = Instant::now();
+        loop {
             ticks.tick().await;
-            // However many events come: a key that was revoked, or is over, opens no more.
-            if asked.elapsed() >= heartbeat {
-                let now_us = self.state.environment().clock.now_us();
-                if !self.state.keys().still_opens(&self.caller, now_us) {
-                    return Ok(());
-                }
-                asked = Instant::now();
-            }
+            self.check_opener()?;
             if self.catch_up().await? {
                 spoken = Instant::now();
             }
@@ -208,7 +211,16 @@ impl Tail {
                 spoken = Instant::now();
             }
         }
-        Ok(())
+    }
+
+    /// Ends what has been open for long enough, or what nobody could open now. The client comes
+    /// back with what opens it then.
+    fn check_opener(&self) -> Result<(), End> {
+        let session = self.session.as_ref();
+        if self.began.elapsed() < LIFE && session::still_opens(&self.state, &self.caller, session) {
+            return Ok(());
+        }
+        Err(End::Over)
     }
 
     /// Gives everything that the lake holds by now; answers whether there was anything.
@@ -218,6 +230,8 @@ impl Tail {
         let bound_us = newest.saturating_add(1);
         let mut has_spoken = false;
         while self.mark.recorded_us() < bound_us {
+            // However much there is to catch up with.
+            self.check_opener()?;
             let to_us = self.mark.recorded_us().saturating_add(self.span_us).min(bound_us);
             let meant = (&self.scope, &self.filter);
             let read = Window::read(&self.state, &snapshot, meant, &self.mark, to_us);

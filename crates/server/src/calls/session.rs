@@ -78,8 +78,9 @@ struct SessionView {
 /// Begins a session with an API key.
 ///
 /// For browsers: the answer sets a cookie that stands for the key in calls without
-/// `Authorization`, for an hour from its last use on and for twelve hours at most. The key is not
-/// in it, and the session ends with the key. That it began is recorded as `session.started`.
+/// `Authorization`. It is good for an hour; a call in the second half of it brings a new one, for
+/// twelve hours at most. The key is not in it, and the session ends with the key. That it began is
+/// recorded as `session.started`.
 #[utoipa::path(
     post,
     path = "/v1/session",
@@ -120,7 +121,7 @@ async fn sign_in(State(state): State<AppState>, request: Request) -> Result<Resp
     tracing::Span::current().record("caller", principal.id.as_str());
     let session = Session::begin(&state, Holder::Key(principal.id.clone()));
     let cookie = session.cookie(&state).await?;
-    state.record(&principal, deed(STARTED, &principal)).await?;
+    state.in_time(state.record(&principal, deed(STARTED, &principal))).await??;
     Ok((StatusCode::NO_CONTENT, [(header::SET_COOKIE, cookie)]).into_response())
 }
 
@@ -233,8 +234,8 @@ fn going_on(extensions: &Extensions, now_us: i64) -> Option<Session> {
 
 /// Signs out: the browser forgets its session.
 ///
-/// Whoever copied the cookie could use it until it ends; revoking its key ends it at once. That it
-/// ended is recorded as `session.ended`.
+/// Whoever copied the cookie could use it until it ends; revoking its key ends it before. That it
+/// ended is recorded as `session.ended`, if the lake takes the event in time.
 #[utoipa::path(
     delete,
     path = "/v1/session",
@@ -258,8 +259,9 @@ async fn sign_out(
     let mut response = StatusCode::NO_CONTENT.into_response();
     // Who shows a key may have no cookie that could end.
     if session.is_some() {
-        if let Err(problem) = state.record(&caller, deed(ENDED, &caller)).await {
-            // Nobody has to stay signed in because the lake takes no events.
+        let recorded = state.in_time(state.record(&caller, deed(ENDED, &caller))).await;
+        if let Err(problem) | Ok(Err(problem)) = recorded {
+            // Nobody has to stay signed in because the lake takes no events, or takes too long.
             tracing::error!(?problem, "the end of a session could not be recorded");
         }
         let over = cookie(&state, &Cookie::ending(0));

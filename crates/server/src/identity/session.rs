@@ -2,8 +2,8 @@
 //! it is secret, and no server has to remember it.
 //!
 //! A statement has no rights of its own. A key that it names is looked up on each request, so
-//! that a revoked key ends its sessions. Such a session ends an hour after it was last used, and
-//! twelve hours after it began whatever happens. What the identity provider said of a person is
+//! that a revoked key ends its sessions. Such a session ends an hour after its cookie was last
+//! given, and twelve hours after it began whatever happens. What the identity provider said of a person is
 //! not asked again, so that it holds for an hour and no longer.
 
 use auditlake_lake::LakeError;
@@ -125,6 +125,15 @@ pub(crate) async fn shown(state: &AppState, cookie: &str) -> Option<(Principal, 
         }
     };
     Some((principal, session))
+}
+
+/// Whether what a caller has opened stays open: a key that is revoked or over opens no more, nor
+/// does a session behind the end that it had when it was shown. A browser comes back with the
+/// cookie that it was given since.
+pub(crate) fn still_opens(state: &AppState, caller: &Principal, session: Option<&Session>) -> bool {
+    let now_us = state.environment().clock.now_us();
+    let goes_on = session.is_none_or(|session| !session.is_over(now_us));
+    goes_on && state.keys().still_opens(caller, now_us)
 }
 
 /// What sessions, and attempts to begin one, are signed with.

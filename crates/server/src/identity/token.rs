@@ -104,6 +104,12 @@ impl Issuer {
         if let Some((what, _)) = nameless {
             return Err(format!("the name of the claim for the {what} is empty"));
         }
+        let client_id = config.login.as_ref().map(|login| login.client_id.as_str());
+        if client_id == Some(config.audience.as_str()) {
+            let reason = "client_id of the login equals audience: the token that says who signed \
+                          in would open the API too, which needs an audience of its own";
+            return Err(reason.to_owned());
+        }
         jwt_crypto::install();
         let keys = KeySource::new(&config.issuer, &config.jwks)?;
         let login = config.login.clone().map(|login| Login::new(&config.issuer, login));

@@ -5,6 +5,7 @@ use std::io::Read;
 use std::time::Duration;
 
 use auditlake_server::{ServerConfig, background};
+use axum::body::Body;
 use axum::http::Method;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use serde_json::{Value, json};
@@ -14,6 +15,9 @@ use crate::exporting::{
     waiting,
 };
 use crate::harness::{Server, event, event_with};
+
+/// How long a test waits for what comes at once.
+const LONG: Duration = Duration::from_secs(20);
 
 #[tokio::test(flavor = "multi_thread")]
 async fn every_size_is_cut_as_promised_and_nothing_is_lost() {
@@ -404,6 +408,27 @@ async fn whoever_follows_sees_every_change_to_the_end() {
     assert_eq!(seen.last().unwrap()["state"], "ready");
     assert_eq!(seen.last().unwrap()["rows"], 25);
     assert!(text.contains("event: export") || text.contains("event:export"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nobody_follows_with_a_key_that_is_revoked() {
+    let server = waiting(5, config()).await;
+    let key = server.key_for("auditor", json!({ "tenant_id": "acme" })).await;
+    let caller = server.as_key(&key);
+    let body = json!({ "filter": signed_in() }).to_string();
+    let made = caller.post("/v1/exports", body).await.json();
+    let uri = format!("/v1/exports/{}/events", made["id"].as_str().unwrap());
+    let revoke = async {
+        server.metric("auditlake_live_running 1", LONG).await;
+        let revoked = server.request(Method::DELETE, &format!("/v1/keys/{}", &key[4..16]));
+        assert_eq!(server.send(revoked.body(Body::empty()).unwrap()).await.status, 200);
+    };
+    // The job waits for ever: its stream has no end of its own.
+    let following = tokio::time::timeout(LONG, caller.get(&uri));
+    let (followed, ()) = tokio::join!(following, revoke);
+    let followed = followed.unwrap();
+    assert_eq!(followed.status, 200);
+    assert!(followed.text().matches("data:").count() <= 1, "{}", followed.text());
 }
 
 #[tokio::test(flavor = "multi_thread")]

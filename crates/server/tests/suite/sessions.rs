@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
 use auditlake_model::env::{Clock, Environment, SystemEntropy};
-use auditlake_server::ServerConfig;
+use auditlake_server::{ServerConfig, app};
 use axum::body::Body;
 use axum::http::{HeaderValue, Method, Request};
 use base64::Engine as _;
@@ -17,12 +17,15 @@ use ring::hmac;
 use serde_json::{Value, json};
 use tower::ServiceExt;
 
+use crate::exporting::beside;
 use crate::harness::{Answer, Server, event, event_with};
 use crate::keys::overtaken;
 
 /// 2026-03-01T12:00:00Z
 const NOON_US: i64 = 1_772_366_400_000_000;
 const MINUTE_US: i64 = 60_000_000;
+/// How long a test waits for what comes at once.
+const LONG: Duration = Duration::from_secs(20);
 
 /// A clock that the test moves.
 #[derive(Debug)]
@@ -370,6 +373,44 @@ async fn a_session_that_is_used_goes_on_for_half_a_day() {
     }
     hands.go_on((12 * 60 - minutes) * MINUTE_US);
     browser.get("/v1/events").await.problem(401, &[]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_session_has_opened_ends_with_it() {
+    let (server, hands) = at_noon().await;
+    let browser = Browser::signed_in(&server, &server.key).await;
+    let exports = server.post("/v1/exports", "{}").await.json();
+    let job = format!("/v1/exports/{}/events", exports["id"].as_str().unwrap());
+    for uri in ["/v1/events/stream", job.as_str()] {
+        let browser = Browser::signed_in(&server, &server.key).await;
+        let end = async {
+            server.metric("auditlake_live_running 1", LONG).await;
+            // Near its end a stream is still open.
+            hands.go_on(59 * MINUTE_US);
+            tokio::time::sleep(Duration::from_millis(700)).await;
+            server.metric("auditlake_live_running 1", Duration::ZERO).await;
+            hands.go_on(MINUTE_US);
+        };
+        let (followed, ()) = tokio::join!(tokio::time::timeout(LONG, browser.get(uri)), end);
+        assert_eq!(followed.unwrap().status, 200, "{uri}");
+        server.metric("auditlake_live_running 0", LONG).await;
+        browser.get(uri).await.problem(401, &[]);
+    }
+    browser.get("/v1/events").await.problem(401, &[]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nobody_waits_for_a_lake_that_takes_no_events() {
+    let server = Server::start().await;
+    let browser = Browser::signed_in(&server, &server.key).await;
+    let config = ServerConfig { request_timeout: Duration::ZERO, ..ServerConfig::default() };
+    let hasty = app(beside(&server, config).await);
+    let request = Request::delete("/v1/session").header("cookie", &browser.cookie);
+    let request = request.header("x-csrf-token", &browser.csrf).body(Body::empty()).unwrap();
+    let answer = hasty.oneshot(request).await.unwrap();
+    assert_eq!(answer.status(), 204);
+    let cookie = answer.headers()["set-cookie"].to_str().unwrap();
+    assert!(cookie.starts_with("auditlake_session=; ") && cookie.contains("Max-Age=0"), "{cookie}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

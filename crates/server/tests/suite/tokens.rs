@@ -3,7 +3,9 @@
 use std::sync::Arc;
 
 use auditlake_model::env::Environment;
-use auditlake_server::{ClaimNames, Issuer, IssuerConfig, JwksSource, Kind, Role, ServerConfig};
+use auditlake_server::{
+    ClaimNames, Issuer, IssuerConfig, JwksSource, Kind, LoginConfig, Role, ServerConfig,
+};
 use axum::http::Method;
 use serde_json::{Value, json};
 
@@ -219,6 +221,10 @@ async fn what_cannot_be_right_is_refused_before_any_token() {
     assert!(refused(IssuerConfig { jwks, ..config() }).contains("no key"));
     let claims = ClaimNames { tenant: String::new(), ..ClaimNames::default() };
     assert!(refused(IssuerConfig { claims, ..config() }).contains("tenant"));
+    // What says who signed in would be a token for the API.
+    let with = |client: &str| IssuerConfig { login: Some(LoginConfig::new(client)), ..config() };
+    assert!(refused(with(AUDIENCE)).contains("client_id of the login equals audience"));
+    assert!(Issuer::new(with("console")).is_ok());
 }
 
 #[tokio::test(flavor = "multi_thread")]

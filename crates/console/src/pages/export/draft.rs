@@ -4,17 +4,18 @@
 //! Whatever is no field of the form is taken for a filter and handed on, so that the API refuses
 //! what it does not know: a misspelled filter never widens an export.
 
+use auditlake_model::time::{DAY_US, day_of, format_day, format_rfc3339};
 use serde_json::{Value, json};
 use url::form_urlencoded::Serializer;
 
-use super::range;
 use crate::api::exports::Export;
 use crate::api::saved_queries::body_of;
 use crate::query::{OF_FORMS, OWN, Query};
+use crate::ranges::{RANGE, ends};
 
 /// What an address may say that is neither a field of the form nor a filter: the state of the
 /// list of events that the viewer comes from, and what only the form needs.
-const DROPPED: [&str; 7] = ["limit", "cursor", "total", "interval", "action", "estimate", "range"];
+const DROPPED: [&str; 6] = ["limit", "cursor", "total", "interval", "action", "estimate"];
 /// The fields of the form that are no filters.
 const FIELDS: [&str; 10] = [
     "format",
@@ -70,9 +71,14 @@ impl Draft {
             from = take(&mut filters, "recorded_from").unwrap_or_default();
             to = take(&mut filters, "recorded_to").unwrap_or_default();
         }
-        if let Some((begin, end)) = query.get("range").and_then(|name| range::of(name, now_us)) {
-            (from, to) = (begin, end);
-        }
+        // A name that is none stays among the filters, for the API to refuse.
+        filters.retain(|(name, value)| match ends(value, now_us).filter(|_| name == RANGE) {
+            Some((begin, end)) => {
+                (from, to) = (end_text(begin), end_text(end));
+                false
+            }
+            None => true,
+        });
         Self {
             format: text("format", "csv"),
             is_all: query.get("scope") == Some("all"),
@@ -112,7 +118,8 @@ impl Draft {
     /// The parameters that say which events are meant.
     pub(super) fn meant(&self) -> Vec<(String, String)> {
         // A tenant is a place rather than a filter: "all events" are those of one tenant.
-        let is_meant = |name: &str| !self.is_all || name == TENANT_ID;
+        // A range that is not known must be refused, not become all time.
+        let is_meant = |name: &str| !self.is_all || [TENANT_ID, RANGE].contains(&name);
         let mut pairs: Vec<_> =
             self.filters.iter().filter(|(name, _)| is_meant(name)).cloned().collect();
         let prefix = if self.is_recorded { "recorded_" } else { "" };
@@ -219,6 +226,15 @@ pub(crate) fn filters_of(query: &Query) -> Vec<(String, String)> {
     query.pairs().iter().filter(|(name, _)| !is_other(name)).cloned().collect()
 }
 
+/// An end of a range as its field shows it; empty where it is open.
+fn end_text(end: Option<i64>) -> String {
+    match end {
+        Some(us) if us.rem_euclid(DAY_US) == 0 => format_day(day_of(us)),
+        Some(us) => format_rfc3339(us),
+        None => String::new(),
+    }
+}
+
 /// The first value of a name; the others stay, and are the API's to refuse.
 fn take(pairs: &mut Vec<(String, String)>, name: &str) -> Option<String> {
     let at = pairs.iter().position(|(known, _)| known == name)?;
@@ -265,6 +281,23 @@ mod tests {
         assert_eq!(body["filter"]["from"], json!(["2026-02-01", "2026-01-01"]));
         assert_eq!(body["saved_query"], "a");
         assert_eq!(body["filter"]["saved_query"], json!(["b"]));
+    }
+
+    #[test]
+    fn a_range_is_read_by_its_name_as_the_list_does() {
+        let now_us = 50 * DAY_US + DAY_US / 2;
+        let read = |query: &str| Draft::read(&Query::parse(query), now_us);
+        let last = read("range=last_hour&from=1999-01-01");
+        assert_eq!(last.from, "1970-02-20T11:01:00.000000Z");
+        assert_eq!(last.to, "1970-02-20T12:01:00.000000Z");
+        assert!(last.filters.is_empty());
+        let quarter = read("range=last_quarter");
+        assert_eq!((quarter.from.as_str(), quarter.to.as_str()), ("1969-10-01", "1970-01-01"));
+        assert_eq!(read("range=all&to=1999-01-01").to, "");
+        for query in ["range=fortnight", "range=fortnight&scope=all"] {
+            let body = read(query).body();
+            assert_eq!(body["filter"], json!({ "range": ["fortnight"] }), "the API refuses it");
+        }
     }
 
     #[test]

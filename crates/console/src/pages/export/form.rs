@@ -5,8 +5,8 @@ use auditlake_model::columns::COLUMNS;
 
 use super::draft::Draft;
 use super::estimate::{Estimate, Wrong};
-use super::range::RANGES;
 use crate::format;
+use crate::ranges::{NAMED, RANGE};
 use crate::session::Viewer;
 
 /// One of a few.
@@ -51,7 +51,10 @@ pub(super) struct Form {
     pub(super) is_all: bool,
     /// Whether it has to be asked whose events are meant.
     pub(super) asks_tenant: bool,
-    pub(super) ranges: [(&'static str, &'static str); 7],
+    /// Whether "all entries" are still those of one tenant.
+    pub(super) keeps_tenant: bool,
+    /// Names of ranges, and what people read.
+    pub(super) ranges: Vec<(&'static str, &'static str)>,
     pub(super) from: String,
     pub(super) to: String,
     pub(super) is_recorded: bool,
@@ -88,7 +91,8 @@ impl Form {
             filters: draft.filters.iter().map(filter).collect(),
             is_all: draft.is_all,
             asks_tenant: viewer.sees_many_tenants() && !has_tenant,
-            ranges: RANGES,
+            keeps_tenant: has_tenant,
+            ranges: NAMED.iter().map(|named| (named.name, named.label)).collect(),
             from: draft.from.clone(),
             to: draft.to.clone(),
             is_recorded: draft.is_recorded,
@@ -115,7 +119,7 @@ impl Errors {
     fn of(wrong: &Wrong) -> Self {
         let mut errors = Self::default();
         let place = match wrong.parameter.as_deref().unwrap_or_default() {
-            "from" | "to" | "recorded_from" | "recorded_to" => &mut errors.range,
+            "from" | "to" | "recorded_from" | "recorded_to" | RANGE => &mut errors.range,
             "columns" => &mut errors.columns,
             "format" | "compression" | "csv_safe" | "order" => &mut errors.packing,
             "proof" => &mut errors.proof,
@@ -200,6 +204,7 @@ mod tests {
     #[test]
     fn what_is_wrong_stands_beside_its_field() {
         assert_eq!(wrong(Some("recorded_to")).range, "is wrong");
+        assert_eq!(wrong(Some("range")).range, "is wrong");
         assert_eq!(wrong(Some("proof")).proof, "is wrong");
         assert_eq!(wrong(Some("where")).other, "where: is wrong");
         assert_eq!(wrong(None).other, "is wrong");

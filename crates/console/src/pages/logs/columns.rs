@@ -81,7 +81,17 @@ impl Columns {
 
     /// What the API is asked for.
     pub(crate) fn of_api(&self) -> String {
-        let mut wanted: Vec<&str> = KEYS.to_vec();
+        self.behind(&KEYS)
+    }
+
+    /// What an export is offered: those that are shown, as the API knows them.
+    pub(crate) fn of_export(&self) -> String {
+        self.behind(&[])
+    }
+
+    /// The columns of the API that are shown, behind some others, each of them once.
+    fn behind<'a>(&'a self, first: &[&'a str]) -> String {
+        let mut wanted: Vec<&str> = first.to_vec();
         for name in &self.names {
             match parts(name) {
                 Some(parts) => wanted.extend(parts),
@@ -207,6 +217,8 @@ mod tests {
             columns.of_api(),
             "id,seq,tenant_id,occurred_at,tool,actor_label,actor_email,actor_id,actor_kind"
         );
+        let exported = "occurred_at,tool,actor_label,actor_email,actor_id,actor_kind";
+        assert_eq!(columns.of_export(), exported);
         let labels: Vec<_> = columns.heads().into_iter().map(|head| head.label).collect();
         assert_eq!(labels, ["Time", "Tool", "Actor"]);
         assert_eq!(columns.choices().iter().filter(|choice| choice.is_shown).count(), 2);

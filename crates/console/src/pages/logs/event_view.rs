@@ -6,12 +6,12 @@ use auditlake_model::time::{format_rfc3339, parse_rfc3339};
 
 use super::columns::tone;
 use super::commands::Commands;
-use super::filtering::{anew, only, without};
-use super::ranges::RANGE;
+use super::filtering::{anew, held_to, without};
 use crate::api::event_schema::label;
 use crate::api::events::{Event, pretty};
 use crate::format;
 use crate::query::Query;
+use crate::ranges::RANGE;
 
 const AROUND_US: i64 = 5 * 60 * 1_000_000;
 /// What leads to more of the same: the words, and the columns that must agree.
@@ -124,7 +124,7 @@ fn field(position: usize, column: &Column, text: &str, query: &Query) -> Field {
         time: if is_time { text.to_owned() } else { String::new() },
         is_json,
         can_filter,
-        only: href(only),
+        only: href(held_to),
         without: href(without),
     }
 }
@@ -136,7 +136,7 @@ fn around(event: &Event, occurred_at: &str, query: &Query, sees_many: bool) -> V
         base = base.with(name, query.get(name).unwrap_or_default());
     }
     if sees_many {
-        base = only(&base, "tenant_id", event.get("tenant_id"));
+        base = held_to(&base, "tenant_id", event.get("tenant_id"));
     }
     let mut links = Vec::new();
     if let Ok(us) = parse_rfc3339(occurred_at) {
@@ -150,7 +150,7 @@ fn around(event: &Event, occurred_at: &str, query: &Query, sees_many: bool) -> V
         }
         let alike = columns
             .iter()
-            .fold(base.clone(), |query, column| only(&query, column, event.get(column)));
+            .fold(base.clone(), |query, column| held_to(&query, column, event.get(column)));
         links.push(Link { label, href: alike.href("/logs") });
     }
     links
@@ -190,6 +190,14 @@ mod tests {
         assert_eq!(titles, ["Event", "Actor", "Data"]);
         let actor = &view.groups[1].fields[1];
         assert_eq!(actor.only, "/logs?type=a.*&where=actor_id+%3D+%27u%2C1%27");
+        let held = Query::parse("outcome=denied");
+        let outcome = |group: &Group| {
+            let fields = group.fields.iter().filter(|field| field.column == "outcome");
+            fields.map(|field| field.only.clone()).collect::<Vec<_>>()
+        };
+        let beside = EventView::of(&event, &held, false);
+        let links: Vec<_> = beside.groups.iter().flat_map(outcome).collect();
+        assert_eq!(links, ["/logs?outcome=denied"], "what holds already goes on holding");
         assert!(view.groups[2].fields[0].is_json && !view.groups[2].fields[0].can_filter);
         let labels: Vec<_> = view.around.iter().map(|link| link.label).collect();
         assert_eq!(labels, ["5 minutes before and after", "Same actor"]);

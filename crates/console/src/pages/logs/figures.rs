@@ -11,7 +11,7 @@ use axum::extract::State;
 use axum::response::Response;
 
 use super::filtering::{anew, filters, is_held_to, only, without};
-use super::ranges::{RANGE, instant, resolved};
+use super::ranges::{instant, resolved, unpinned};
 use crate::Console;
 use crate::api::event_schema::label;
 use crate::api::facets::{FacetValue, Facets};
@@ -20,6 +20,7 @@ use crate::error::ApiError;
 use crate::format;
 use crate::page::page;
 use crate::query::Query;
+use crate::ranges::RANGE;
 use crate::session::Viewer;
 
 /// How long a page waits for its figures.
@@ -108,6 +109,7 @@ impl Figures {
     /// Asks the API; what goes wrong is told in their place, for the list may be there.
     pub(super) async fn read(console: &Console, viewer: &Viewer, query: &Query) -> Self {
         let filters = filters(&resolved(query, viewer.now_us()));
+        let query = &unpinned(query);
         // Who sees several tenants looks for one first.
         let of_tenants = if viewer.sees_many_tenants() { "tenant_id," } else { "" };
         let over_time = async {
@@ -126,7 +128,9 @@ impl Figures {
         let mut figures = Self { histogram: None, facets: Vec::new(), count: None, problem: None };
         match histogram {
             Ok((histogram, marked)) => {
-                figures.count = Some(format::count(histogram.total));
+                // A cursor holds its list to what there was when it began; this is counted now.
+                let is_first = query.get("cursor").is_none();
+                figures.count = is_first.then(|| format::count(histogram.total));
                 figures.histogram = HistogramView::of(&histogram, marked.as_ref(), query);
             }
             Err(error) => figures.problem = Some(error.problem.detail),

@@ -4,13 +4,12 @@
 
 use auditlake_model::filter::Filter;
 
-use super::ranges::RANGE;
 use crate::api::event_schema::{column_of, label, parameter_of, sql_text};
 use crate::format;
 use crate::query::Query;
 
 /// What this page may be asked beside the parameters of every page.
-const OWN: [&str; 3] = ["event_tenant", "figures", RANGE];
+const OWN: [&str; 2] = ["event_tenant", "figures"];
 /// Parameters of the list that the other calls about the same events do not take.
 const OF_LIST: [&str; 4] = ["order", "limit", "cursor", "total"];
 /// Rows of a page at most, whatever its address says: each is many times as large as its event.
@@ -37,7 +36,7 @@ pub(crate) fn anew(query: &Query) -> Query {
 }
 
 /// Whether a parameter reads a value as nothing but this value.
-fn is_plain(value: &str) -> bool {
+pub(super) fn is_plain(value: &str) -> bool {
     !(value.is_empty() || value.contains(',') || value.starts_with('!') || value.ends_with('*'))
 }
 
@@ -57,6 +56,19 @@ pub(crate) fn only(query: &Query, column: &str, value: Option<&str>) -> Query {
         (_, Some(value)) => query.toggled("where", &format!("{column} = {}", sql_text(value))),
         (_, None) => query.toggled("where", &format!("{column} IS NULL")),
     }
+}
+
+/// The list of events that say this in a column, whatever it was held to there. It narrows the
+/// list whether the filter is there already or not.
+pub(crate) fn held_to(query: &Query, column: &str, value: Option<&str>) -> Query {
+    let query = anew(query);
+    let condition = match (parameter_of(column), value) {
+        (Some(name), Some(value)) if is_plain(value) => return query.with(name, value),
+        (_, Some(value)) => format!("{column} = {}", sql_text(value)),
+        (_, None) => format!("{column} IS NULL"),
+    };
+    let is_there = query.all("where").contains(&condition.as_str());
+    if is_there { query } else { query.and("where", &condition) }
 }
 
 /// The list without the events that say this in a column.
@@ -116,25 +128,40 @@ pub(crate) fn chips(query: &Query, saved_query: Option<&str>) -> Vec<Chip> {
 
 /// A filter as a person would say it.
 pub(crate) fn in_words(name: &str, value: &str) -> String {
+    match name {
+        _ if column_of(name).is_some() => of_values(name, &[value]).join(", and "),
+        "q" => format!("contains “{value}”"),
+        "where" => value.to_owned(),
+        _ => format!("{}: {value}", label(name)),
+    }
+}
+
+/// What the values of a parameter that filters a column say. One of those without a `!` has to
+/// match and none of the others may, so each sentence has to hold.
+pub(crate) fn of_values(name: &str, values: &[&str]) -> Vec<String> {
     let label = label(name);
-    if column_of(name).is_none() {
-        return match name {
-            "q" => format!("contains “{value}”"),
-            "where" => value.to_owned(),
-            _ => format!("{label}: {value}"),
-        };
-    }
-    let (is_not, rest) = match value.strip_prefix('!') {
-        Some(rest) => (true, rest),
-        None => (false, value),
+    let parts = values.iter().flat_map(|value| value.split(','));
+    let (none, any): (Vec<&str>, Vec<&str>) = parts.partition(|part| part.starts_with('!'));
+    let none: Vec<&str> = none.iter().map(|part| part.strip_prefix('!').unwrap_or(part)).collect();
+    let is_list =
+        |values: &[&str]| values.len() > 1 && values.iter().all(|one| !one.ends_with('*'));
+    let say = |value: &str, is: &str, begins: &str| match value.strip_suffix('*') {
+        Some(start) => format!("{label} {begins} {start}"),
+        None => format!("{label} {is} {value}"),
     };
-    match (is_not, rest.strip_suffix('*')) {
-        _ if value.contains(',') => format!("{label} is one of {}", value.replace(',', ", ")),
-        (false, None) => format!("{label} is {rest}"),
-        (true, None) => format!("{label} is not {rest}"),
-        (false, Some(start)) => format!("{label} begins with {start}"),
-        (true, Some(start)) => format!("{label} does not begin with {start}"),
+    let mut sentences = Vec::new();
+    if is_list(&any) {
+        sentences.push(format!("{label} is one of {}", any.join(", ")));
+    } else if !any.is_empty() {
+        let ways: Vec<_> = any.iter().map(|value| say(value, "is", "begins with")).collect();
+        sentences.push(ways.join(" or "));
     }
+    if is_list(&none) {
+        sentences.push(format!("{label} is none of {}", none.join(", ")));
+    } else {
+        sentences.extend(none.iter().map(|value| say(value, "is not", "does not begin with")));
+    }
+    sentences
 }
 
 #[cfg(test)]
@@ -170,12 +197,30 @@ mod tests {
     }
 
     #[test]
+    fn a_list_is_held_to_a_value_whatever_was_there() {
+        for (given, column, value, wanted) in [
+            ("type=a.b", "type", "a.b", "?type=a.b"),
+            ("type=!x&type=a.*", "type", "a.b", "?type=a.b"),
+            ("ip=10.0.0.0/8&event=e", "context_ip", "10.1.2.3", "?ip=10.1.2.3"),
+            ("where=reason+%3D+%27x%27", "reason", "x", "?where=reason+%3D+%27x%27"),
+            ("type=a", "type", "a,b", "?type=a&where=type+%3D+%27a%2Cb%27"),
+        ] {
+            let held = held_to(&Query::parse(given), column, Some(value));
+            assert_eq!(held.href(""), wanted);
+            assert_eq!(held_to(&held, column, Some(value)), held);
+        }
+    }
+
+    #[test]
     fn filters_are_said_in_words() {
         for (name, value, words) in [
             ("type", "admin.*", "Type begins with admin."),
             ("type", "!admin.*", "Type does not begin with admin."),
             ("actor_id", "!u1", "Actor id is not u1"),
             ("outcome", "failure,denied", "Outcome is one of failure, denied"),
+            ("type", "!a,!b", "Type is none of a, b"),
+            ("type", "a,!b.*", "Type is a, and Type does not begin with b."),
+            ("type", "a.*,b,!c,!d", "Type begins with a. or Type is b, and Type is none of c, d"),
             ("ip", "10.0.0.0/8", "IP address is 10.0.0.0/8"),
             ("q", "<b>", "contains “<b>”"),
             ("where", "seq > 5", "seq > 5"),

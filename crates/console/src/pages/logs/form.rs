@@ -4,9 +4,10 @@
 use auditlake_model::columns::{COLUMNS, Kind};
 
 use super::filtering::{Chip, anew, chips};
-use super::ranges::{RANGE, RangeLink, links, resolved};
+use super::ranges::{RangeLink, links, resolved};
 use crate::api::event_schema::{has_facets, label};
 use crate::query::{OF_FORMS, Query};
+use crate::ranges::RANGE;
 
 /// Filters with a field of their own.
 const FIELDS: [&str; 4] = ["q", "type", "from", "to"];

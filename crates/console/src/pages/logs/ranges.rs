@@ -1,28 +1,11 @@
 //! Spans of time that a click chooses. One that ends now has a name in the address, so that it
 //! still ends now when the page is loaded again; the others are addresses with both ends.
 
-use auditlake_model::time::{DAY_US, day_start, format_rfc3339, parse_day, parse_rfc3339};
+use auditlake_model::time::{day_start, format_rfc3339, parse_day, parse_rfc3339};
 
 use super::filtering::anew;
-use crate::quarters::{first_day, quarter_of};
 use crate::query::Query;
-
-const MINUTE_US: i64 = 60_000_000;
-const HOUR_US: i64 = 60 * MINUTE_US;
-/// What the page is asked for them by.
-pub(super) const RANGE: &str = "range";
-/// Label, name and length.
-const LAST: [(&str, &str, i64); 6] = [
-    ("Last 15 min", "last_15_min", 15 * MINUTE_US),
-    ("Last hour", "last_hour", HOUR_US),
-    ("Last 24 h", "last_24_h", DAY_US),
-    ("Last 7 days", "last_7_days", 7 * DAY_US),
-    ("Last 30 days", "last_30_days", 30 * DAY_US),
-    ("Last 90 days", "last_90_days", 90 * DAY_US),
-];
-
-/// How far back they lie.
-const QUARTERS: [(&str, i32); 2] = [("This quarter", 0), ("Last quarter", 1)];
+use crate::ranges::{Ends, HOUR_US, NAMED, RANGE, Span, ends};
 
 /// One span to choose.
 pub(crate) struct RangeLink {
@@ -34,77 +17,80 @@ pub(crate) struct RangeLink {
 /// The spans, as seen from an instant.
 pub(super) fn links(query: &Query, now_us: i64) -> Vec<RangeLink> {
     let held = held(query);
-    let quarters: Vec<_> = QUARTERS
-        .iter()
-        .filter_map(|(label, back)| Some((*label, quarter(now_us, *back)?)))
-        .collect();
+    let name = query.get(RANGE);
+    let has_ends = |span: Span| span.ends(now_us) == Some(held);
     // Some quarters are as long as a span that ends now, and may just have ended.
-    let is_quarter = quarters.iter().any(|(_, (from, to))| held == (Some(*from), Some(*to)));
+    let is_calendar = |span: Span| matches!(span, Span::Quarter(_) | Span::LastYear);
+    let is_of_calendar = NAMED.iter().any(|named| is_calendar(named.span) && has_ends(named.span));
     let is_last = |span_us: i64| match held {
         (Some(from), Some(to)) => to - from == span_us && (to - now_us).abs() <= HOUR_US,
         _ => false,
     };
     let mut links = Vec::new();
-    for (label, name, span_us) in LAST {
-        let is_current = query.get(RANGE) == Some(name) || (!is_quarter && is_last(span_us));
-        let href = without_span(query).with(RANGE, name).href("/logs");
-        links.push(RangeLink { label, href, is_current });
+    for named in &NAMED {
+        let Some(ends) = named.span.ends(now_us) else { continue };
+        let is_held = match named.span {
+            Span::Last(span_us) => !is_of_calendar && is_last(span_us),
+            _ => name.is_none() && has_ends(named.span),
+        };
+        let other = without_span(query);
+        let other = match named.span {
+            Span::Last(_) => other.with(RANGE, named.name),
+            _ => between(&other, ends),
+        };
+        let is_current = name == Some(named.name) || is_held;
+        links.push(RangeLink { label: named.label, href: other.href("/logs"), is_current });
     }
-    for (label, (from, to)) in quarters {
-        let is_current = held == (Some(from), Some(to));
-        let href = between(&without_span(query), from, to).href("/logs");
-        links.push(RangeLink { label, href, is_current });
-    }
-    let is_current = held == (None, None) && query.get(RANGE).is_none();
-    let href = without_span(query).href("/logs");
-    links.push(RangeLink { label: "All time", href, is_current });
     links
 }
 
-/// The query with both ends in place of the name of a span. Ends that it has already win.
+/// The query with both ends in place of the name of a span. Ends that it has already win, and a
+/// name that is none stays: the API refuses it.
 pub(super) fn resolved(query: &Query, now_us: i64) -> Query {
     let has_ends = query.get("from").is_some() || query.get("to").is_some();
-    let named = query.get(RANGE).filter(|_| !has_ends).and_then(length);
-    let query = query.without(RANGE);
-    // Up to the next minute, so that the newest events are in.
-    let end_us = now_us - now_us.rem_euclid(MINUTE_US) + MINUTE_US;
+    let named = query.get(RANGE).map(|name| ends(name, now_us));
     match named {
-        Some(span_us) => between(&query, end_us - span_us, end_us),
-        None => query,
+        Some(_) if has_ends => query.without(RANGE),
+        Some(Some(ends)) => between(&query.without(RANGE), ends),
+        Some(None) | None => query.clone(),
     }
 }
 
-/// How long the span of a name is.
-pub(super) fn length(name: &str) -> Option<i64> {
-    LAST.iter().find(|(_, known, _)| *known == name).map(|(_, _, span_us)| *span_us)
+/// The query with both ends and the name of its span: what is asked later is then about the same
+/// span, and its links still say the name.
+pub(super) fn pinned(query: &Query, now_us: i64) -> Query {
+    resolved(query, now_us).with(RANGE, query.get(RANGE).unwrap_or_default())
+}
+
+/// The query that was [`pinned`].
+pub(super) fn unpinned(query: &Query) -> Query {
+    match query.get(RANGE) {
+        Some(_) => query.without("from").without("to"),
+        None => query.clone(),
+    }
 }
 
 fn without_span(query: &Query) -> Query {
     anew(query).without("from").without("to").without(RANGE)
 }
 
-fn between(query: &Query, from_us: i64, to_us: i64) -> Query {
-    query.with("from", &format_rfc3339(from_us)).with("to", &format_rfc3339(to_us))
+fn between(query: &Query, (from, to): Ends) -> Query {
+    let text = |end: Option<i64>| end.map(format_rfc3339).unwrap_or_default();
+    query.with("from", &text(from)).with("to", &text(to))
 }
 
 /// Whether something that happens now would be within the span.
 pub(super) fn is_open(query: &Query, now_us: i64) -> bool {
-    match (query.get("to"), held(query).1) {
+    let query = resolved(query, now_us);
+    match (query.get("to"), held(&query).1) {
         (None, _) => true,
         (Some(_), to) => to.is_some_and(|to| to > now_us),
     }
 }
 
 /// Both ends, as far as they can be read.
-fn held(query: &Query) -> (Option<i64>, Option<i64>) {
+fn held(query: &Query) -> Ends {
     (instant(query.get("from")), instant(query.get("to")))
-}
-
-/// The quarter of a year that lies so many quarters back.
-fn quarter(now_us: i64, back: i32) -> Option<(i64, i64)> {
-    let begin = |quarter: i32| first_day(quarter).map(day_start);
-    let quarter = quarter_of(now_us) - back;
-    Some((begin(quarter)?, begin(quarter + 1)?))
 }
 
 /// A time of the address, if it is one of those that links and fields make.
@@ -149,7 +135,20 @@ mod tests {
         assert!(current(&ends, now_us + 2 * HOUR_US).is_empty(), "it does not end now any more");
         let typed = Query::parse("from=2026-01-01&range=last_hour");
         assert_eq!(resolved(&typed, now_us).href(""), "?from=2026-01-01");
-        assert_eq!(resolved(&Query::parse("range=ever"), now_us), Query::default());
+        let wrong = Query::parse("range=ever");
+        assert_eq!(resolved(&wrong, now_us), wrong, "the API refuses it");
+    }
+
+    #[test]
+    fn what_is_asked_later_is_about_the_same_span() {
+        let now_us = parse_rfc3339("2026-02-14T09:30:30Z").unwrap();
+        let named = Query::parse("type=a&range=last_hour");
+        let asked = pinned(&named, now_us);
+        let later = resolved(&asked, now_us + 10 * HOUR_US);
+        assert_eq!(later, resolved(&named, now_us));
+        assert_eq!(unpinned(&asked), named);
+        let typed = Query::parse("from=2026-01-01");
+        assert_eq!((pinned(&typed, now_us), unpinned(&typed)), (typed.clone(), typed));
     }
 
     #[test]
@@ -176,6 +175,8 @@ mod tests {
             ("to=2026-02-14", false),
             ("to=2026-02-14T09:30:30Z", false),
             ("to=tomorrow", false),
+            ("range=last_hour", true),
+            ("range=last_quarter", false),
         ] {
             assert_eq!(is_open(&Query::parse(query), now_us), wanted, "{query}");
         }

@@ -6,9 +6,10 @@ use std::borrow::Cow;
 
 use url::form_urlencoded::parse;
 
-use super::ranges::{RANGE, length};
+use super::filtering::is_plain;
 use crate::api::event_schema::{parameter_of, sql_text};
 use crate::query::Query;
+use crate::ranges::RANGE;
 
 type Pair = (String, String);
 
@@ -37,9 +38,9 @@ pub(super) fn tidied(given: &str) -> Option<Query> {
     if !shown.is_empty() {
         after.push(("columns_shown".to_owned(), shown.join(",")));
     }
-    // The name of a span gives way to ends, and an old address may have a name that is none.
+    // The name of a span gives way to ends; one that is none is the API's to refuse.
     let has_ends = after.iter().any(|(name, _)| matches!(name.as_str(), "from" | "to"));
-    after.retain(|(name, text)| name != RANGE || (!has_ends && length(text).is_some()));
+    after.retain(|(name, _)| name != RANGE || !has_ends);
     let is_same = before.len() == after.len() && after.iter().all(|pair| before.contains(pair));
     (!is_same).then(|| Query::of(after))
 }
@@ -51,13 +52,11 @@ fn added(column: &str, how: &str, value: &str) -> Option<Pair> {
     let condition = |text: String| Some(("where".to_owned(), text));
     let (is_not, is_start) = (how.starts_with("not"), how.ends_with("begins"));
     match parameter_of(column) {
-        // Networks are no texts that begin somehow.
-        Some(name) if !(is_start && name == "ip") => {
+        // Networks are no texts that begin somehow, and a parameter would read signs in the text.
+        Some(name) if is_plain(value) && !(is_start && name == "ip") => {
             let sign = if is_not { "!" } else { "" };
             let star = if is_start { "*" } else { "" };
-            let values = value.split(',').map(str::trim).filter(|part| !part.is_empty());
-            let values: Vec<_> = values.map(|part| format!("{sign}{part}{star}")).collect();
-            (!values.is_empty()).then(|| (name.to_owned(), values.join(",")))
+            Some((name.to_owned(), format!("{sign}{value}{star}")))
         }
         _ if is_start => {
             let sign = if is_not { "NOT " } else { "" };
@@ -97,7 +96,10 @@ mod tests {
     fn a_new_filter_becomes_one() {
         for (fields, wanted) in [
             ("type&add_how=is&add_value=a", "?type=a"),
-            ("type&add_how=not&add_value=a,+b", "?type=%21a%2C%21b"),
+            ("type&add_how=not&add_value=a", "?type=%21a"),
+            ("type&add_how=is&add_value=!a", "?where=type+%3D+%27%21a%27"),
+            ("type&add_how=is&add_value=a*", "?where=type+%3D+%27a*%27"),
+            ("type&add_how=not&add_value=a,+b", "?where=type+IS+DISTINCT+FROM+%27a%2C+b%27"),
             ("type&add_how=begins&add_value=a.", "?type=a.*"),
             ("context_ip&add_how=is&add_value=10.0.0.0/8", "?ip=10.0.0.0%2F8"),
             ("reason&add_how=is&add_value=it's", "?where=reason+%3D+%27it%27%27s%27"),
@@ -128,6 +130,6 @@ mod tests {
         assert_eq!(tidied(&tidy[1..]), None);
         assert_eq!(of("to=2026-03-01+09:30:15+UTC"), "?to=2026-03-01T09%3A30%3A15Z");
         assert_eq!(of("range=last_hour&from=2026-03-01"), "?from=2026-03-01");
-        assert_eq!(of("range=ever&type=a"), "?type=a");
+        assert_eq!(of("range=ever&type=a"), "as it was", "the API says that it is none");
     }
 }

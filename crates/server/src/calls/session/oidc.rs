@@ -143,7 +143,7 @@ async fn finish(State(state): State<AppState>, request: Request) -> Result<Respo
     tracing::Span::current().record("caller", principal.id.as_str());
     let holder = Holder::Person { issuer: issuer.name().to_owned(), principal: principal.clone() };
     let signed_in = Session::begin(&state, holder).cookie(&state).await?;
-    state.record(&principal, deed(STARTED, &principal)).await?;
+    state.in_time(state.record(&principal, deed(STARTED, &principal))).await??;
     let mut response = onward(&begun.next);
     response.headers_mut().append(header::SET_COOKIE, signed_in);
     response.headers_mut().append(header::SET_COOKIE, cookie(&state, "", 0));
