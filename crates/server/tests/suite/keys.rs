@@ -22,11 +22,11 @@ use tower::ServiceExt;
 use crate::harness::{Answer, Caller, Server, event};
 
 /// 2026-03-01T12:00:00Z
-const NOON_US: i64 = 1_772_366_400_000_000;
+pub(crate) const NOON_US: i64 = 1_772_366_400_000_000;
 
 /// A clock that the test moves.
 #[derive(Debug)]
-struct Hands(AtomicI64);
+pub(crate) struct Hands(AtomicI64);
 
 impl Clock for Hands {
     fn now_us(&self) -> i64 {
@@ -35,12 +35,12 @@ impl Clock for Hands {
 }
 
 impl Hands {
-    fn go_on(&self, by_us: i64) {
+    pub(crate) fn go_on(&self, by_us: i64) {
         self.0.fetch_add(by_us, Ordering::SeqCst);
     }
 }
 
-async fn at_noon() -> (Server, Arc<Hands>) {
+pub(crate) async fn at_noon() -> (Server, Arc<Hands>) {
     let hands = Arc::new(Hands(AtomicI64::new(NOON_US)));
     let clock: Arc<dyn Clock> = hands.clone();
     let environment = Environment { clock, entropy: Arc::new(SystemEntropy) };

@@ -2,11 +2,8 @@
 //! the key opens; and nobody else's page can act for it.
 
 use std::convert::Infallible;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
-use auditlake_model::env::{Clock, Environment, SystemEntropy};
 use auditlake_server::{ServerConfig, app};
 use axum::body::Body;
 use axum::http::{HeaderValue, Method, Request};
@@ -19,36 +16,11 @@ use tower::ServiceExt;
 
 use crate::exporting::beside;
 use crate::harness::{Answer, Server, event, event_with};
-use crate::keys::overtaken;
+use crate::keys::{at_noon, overtaken};
 
-/// 2026-03-01T12:00:00Z
-const NOON_US: i64 = 1_772_366_400_000_000;
 const MINUTE_US: i64 = 60_000_000;
 /// How long a test waits for what comes at once.
 const LONG: Duration = Duration::from_secs(20);
-
-/// A clock that the test moves.
-#[derive(Debug)]
-struct Hands(AtomicI64);
-
-impl Clock for Hands {
-    fn now_us(&self) -> i64 {
-        self.0.load(Ordering::SeqCst)
-    }
-}
-
-impl Hands {
-    fn go_on(&self, by_us: i64) {
-        self.0.fetch_add(by_us, Ordering::SeqCst);
-    }
-}
-
-async fn at_noon() -> (Server, Arc<Hands>) {
-    let hands = Arc::new(Hands(AtomicI64::new(NOON_US)));
-    let clock: Arc<dyn Clock> = hands.clone();
-    let environment = Environment { clock, entropy: Arc::new(SystemEntropy) };
-    (Server::with_environment(ServerConfig::default(), environment).await, hands)
-}
 
 /// What a browser keeps, and what its pages know.
 struct Browser<'a> {
