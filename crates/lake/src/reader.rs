@@ -17,18 +17,20 @@ use crate::wal::{check_belongs_to, read_writer_id};
 pub struct LakeReader {
     config: LakeConfig,
     logs: Logs,
+    /// The lake as it was when it was opened: what came later is read on top of it.
+    opened: Arc<Manifest>,
 }
 
 impl LakeReader {
     /// Opens a lake that exists.
     pub async fn open(config: LakeConfig) -> Result<Self, LakeError> {
-        let logs = Logs::new(config.store());
-        let reader = Self { config, logs };
-        if reader.load().await?.manifest.version == 0 {
-            let location = reader.config.root.location();
+        let found = checked(&config, manifest_log(&config).load().await?)?;
+        if found.version == 0 {
+            let location = config.root.location();
             return Err(LakeError::Invalid(format!("there is no lake at {location}")));
         }
-        Ok(reader)
+        let logs = Logs::new(config.store());
+        Ok(Self { config, logs, opened: Arc::new(found) })
     }
 
     /// The lake's documents. They need no writer: every change is a version that only one of
@@ -44,15 +46,10 @@ impl LakeReader {
         self.logs.clone()
     }
 
-    async fn load(&self) -> Result<Loaded, LakeError> {
-        let log = ManifestLog::new(Arc::clone(self.config.store()), self.config.retry());
-        let loaded = log.load().await?;
-        let Some(newest) = loaded.torn.last() else { return Ok(loaded) };
-        let folder = &self.config.wal_dir;
-        let manifest = &loaded.manifest;
-        let applied = |writer: &str| manifest.applied(Some(writer));
-        check_covered(folder, &manifest.writer, applied, *newest)?;
-        Ok(loaded)
+    /// The lake as it is now, from what it was.
+    async fn newest(&self, before: &Manifest) -> Result<Manifest, LakeError> {
+        let log = manifest_log(&self.config);
+        checked(&self.config, log.catch_up(before.clone()).await?)
     }
 
     /// The lake as it is now: its segments, and what the writer's WAL holds behind them when
@@ -62,10 +59,10 @@ impl LakeReader {
     /// both belong together.
     pub async fn snapshot(&self) -> Result<Snapshot, LakeError> {
         const LOOKS: u32 = 20;
-        let mut before = Arc::new(self.load().await?.manifest);
+        let mut before = Arc::new(self.newest(&self.opened).await?);
         for _ in 0..LOOKS {
             let hot = self.read_hot(&before).await;
-            let after = Arc::new(self.load().await?.manifest);
+            let after = Arc::new(self.newest(&before).await?);
             if after.version == before.version {
                 let store = Arc::clone(self.config.store());
                 return Ok(Snapshot::new(after, Arc::from(hot?), store));
@@ -85,4 +82,18 @@ impl LakeReader {
         let applied = manifest.applied(Some(&writer));
         Ok(replay(folder, manifest, applied, self.config.store()).await?.hot)
     }
+}
+
+fn manifest_log(config: &LakeConfig) -> ManifestLog {
+    ManifestLog::new(Arc::clone(config.store()), config.retry())
+}
+
+/// A state that may be read: behind it is no torn commit that somebody may have seen.
+fn checked(config: &LakeConfig, loaded: Loaded) -> Result<Manifest, LakeError> {
+    let Loaded { manifest, torn } = loaded;
+    if let Some(newest) = torn.last() {
+        let applied = |writer: &str| manifest.applied(Some(writer));
+        check_covered(&config.wal_dir, &manifest.writer, applied, *newest)?;
+    }
+    Ok(manifest)
 }

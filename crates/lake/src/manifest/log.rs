@@ -6,7 +6,8 @@
 
 use std::sync::Arc;
 
-use futures::TryStreamExt;
+use bytes::Bytes;
+use futures::{StreamExt, TryStreamExt, stream};
 use object_store::{ObjectStore, ObjectStoreExt, PutMode, PutOptions};
 
 use super::commit::{Commit, hash_of};
@@ -16,6 +17,9 @@ use crate::failpoint;
 use crate::paths;
 use crate::retry::Retry;
 
+/// Commits that are read ahead of the one that is applied.
+const READ_AHEAD: usize = 8;
+
 /// The state found in the store.
 #[derive(Clone, Debug)]
 pub(crate) struct Loaded {
@@ -23,6 +27,34 @@ pub(crate) struct Loaded {
     pub(crate) manifest: Manifest,
     /// The numbers behind it whose files are torn.
     pub(crate) torn: Vec<u64>,
+}
+
+impl Loaded {
+    /// Applies one commit, or notes that its file is torn.
+    fn follow(&mut self, version: u64, bytes: &[u8]) -> Result<(), LakeError> {
+        let Ok(commit) = Commit::decode(bytes) else {
+            self.torn.push(version);
+            return Ok(());
+        };
+        let (path, manifest) = (paths::commit(version), &self.manifest);
+        if commit.version != version {
+            return Err(LakeError::damaged(&path, format!("it says it is {}", commit.version)));
+        }
+        if commit.prev != manifest.hash || commit.void != self.torn {
+            let detail = format!(
+                "it does not follow commit {}; a commit between them is missing or changed",
+                manifest.version
+            );
+            return Err(LakeError::damaged(&path, detail));
+        }
+        if version != manifest.version + 1 + self.torn.len() as u64 {
+            let detail = format!("the commits between it and {} are missing", manifest.version);
+            return Err(LakeError::damaged(&path, detail));
+        }
+        self.manifest = manifest.apply(&commit, hash_of(bytes));
+        self.torn.clear();
+        Ok(())
+    }
 }
 
 /// The chain of commits.
@@ -39,7 +71,12 @@ impl ManifestLog {
 
     /// Reads the newest snapshot and every commit behind it.
     pub(crate) async fn load(&self) -> Result<Loaded, LakeError> {
-        let mut loaded = Loaded { manifest: self.newest_snapshot().await?, torn: Vec::new() };
+        self.catch_up(self.newest_snapshot().await?).await
+    }
+
+    /// Reads every commit behind a state that was read before.
+    pub(crate) async fn catch_up(&self, manifest: Manifest) -> Result<Loaded, LakeError> {
+        let mut loaded = Loaded { manifest, torn: Vec::new() };
         let folder = object_store::path::Path::from(paths::LOG);
         let offset = paths::commit(loaded.manifest.version);
         let listing: Vec<_> = self
@@ -55,43 +92,21 @@ impl ManifestLog {
             .filter(|version| *version > loaded.manifest.version)
             .collect();
         versions.sort_unstable();
-        for version in versions {
-            self.follow(&mut loaded, version).await?;
+        let mut commits = stream::iter(versions)
+            .map(|version| async move { Ok((version, self.listed(version).await?)) })
+            .buffered(READ_AHEAD);
+        while let Some((version, bytes)) = commits.try_next().await? {
+            loaded.follow(version, &bytes)?;
         }
         Ok(loaded)
     }
 
-    /// Applies one commit, or notes that its file is torn.
-    async fn follow(&self, loaded: &mut Loaded, version: u64) -> Result<(), LakeError> {
+    /// A commit's file that was listed.
+    async fn listed(&self, version: u64) -> Result<Bytes, LakeError> {
         let path = paths::commit(version);
-        let bytes = self
-            .read(&path)
-            .await?
-            .ok_or_else(|| LakeError::damaged(&path, "it was listed but is not there"))?;
-        let Ok(commit) = Commit::decode(&bytes) else {
-            loaded.torn.push(version);
-            return Ok(());
-        };
-        let manifest = &loaded.manifest;
-        if commit.version != version {
-            return Err(LakeError::damaged(&path, format!("it says it is {}", commit.version)));
-        }
-        if commit.prev != manifest.hash || commit.void != loaded.torn {
-            let detail = format!(
-                "it does not follow commit {}; a commit between them is missing or changed",
-                manifest.version
-            );
-            return Err(LakeError::damaged(&path, detail));
-        }
-        if version != manifest.version + 1 + loaded.torn.len() as u64 {
-            let detail = format!("the commits between it and {} are missing", manifest.version);
-            return Err(LakeError::damaged(&path, detail));
-        }
-        loaded.manifest = manifest.apply(&commit, hash_of(&bytes));
-        loaded.torn.clear();
-        Ok(())
+        let found = self.read(&path).await?;
+        found.ok_or_else(|| LakeError::damaged(&path, "it was listed but is not there"))
     }
-
     /// Writes `commit` behind `base`, at the first number that is not torn. Fills in version,
     /// prev and void; answers the state after it.
     pub(crate) async fn append(
@@ -149,10 +164,7 @@ impl ManifestLog {
         }
     }
 
-    async fn read(
-        &self,
-        path: &object_store::path::Path,
-    ) -> Result<Option<bytes::Bytes>, LakeError> {
+    async fn read(&self, path: &object_store::path::Path) -> Result<Option<Bytes>, LakeError> {
         let found = match self.store.get(path).await {
             Ok(found) => found.bytes().await,
             Err(object_store::Error::NotFound { .. }) => return Ok(None),
