@@ -157,8 +157,18 @@ impl Lake {
 
     /// Moves everything acknowledged so far into segments.
     pub async fn flush(&self) -> Result<(), LakeError> {
+        self.begin_flush().await?.done().await
+    }
+
+    /// Begins to do so; what is appended from now on is not among it.
+    pub async fn begin_flush(&self) -> Result<Flushing, LakeError> {
         let maintenance = Arc::clone(&self.maintenance);
-        to_the_end(async move { maintenance.lock().await.flush().await }).await
+        to_the_end(async move {
+            let mut maintenance = maintenance.lock_owned().await;
+            maintenance.seal().await?;
+            Ok(Flushing(tokio::spawn(async move { maintenance.flush_sealed().await })))
+        })
+        .await
     }
 
     /// Merges segments of each day that has at least `at_least` of them: with two, into one;
@@ -218,6 +228,17 @@ impl Lake {
             joined.map_err(LakeError::data("closing the lake"))?.ok();
         }
         flushed
+    }
+}
+
+/// A flush under way. It goes on whether or not anybody waits for it.
+#[derive(Debug)]
+pub struct Flushing(tokio::task::JoinHandle<Result<(), LakeError>>);
+
+impl Flushing {
+    /// Waits for its end.
+    pub async fn done(self) -> Result<(), LakeError> {
+        self.0.await.map_err(LakeError::data("maintenance"))?
     }
 }
 

@@ -37,7 +37,7 @@ pub use durable::DurableStore;
 pub use error::LakeError;
 pub use exports::{ExportFiles, ExportReader, ExportWriter};
 pub use hot::HotBatch;
-pub use lake::Lake;
+pub use lake::{Flushing, Lake};
 pub use log::{LogKeys, Logs, TenantLog, rotate_key};
 pub use maintenance::Compacted;
 pub use manifest::{Commit, CommitKind, Manifest, Removed, TenantHead};

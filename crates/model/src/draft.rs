@@ -1,5 +1,7 @@
 //! Events on their way in: complete but for what only the lake gives (`seq`, `recorded_at`).
 
+use std::convert::Infallible;
+use std::ops::Range;
 use std::sync::Arc;
 
 use arrow::array::{Array, ArrayRef, RecordBatch, TimestampMicrosecondArray, UInt64Array};
@@ -36,6 +38,14 @@ impl Draft {
     #[must_use]
     pub fn column(&self, position: usize) -> &ArrayRef {
         &self.columns[position]
+    }
+
+    /// Some of the events, which follow each other.
+    #[must_use]
+    pub fn slice(&self, rows: Range<usize>) -> Self {
+        let slice = |column: &ArrayRef| Ok::<_, Infallible>(column.slice(rows.start, rows.len()));
+        let Ok(draft) = self.map_columns(slice);
+        draft
     }
 
     /// The same kind of draft with each column turned into another of its type.

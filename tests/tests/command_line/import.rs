@@ -49,6 +49,54 @@ fn takes_lines_arrays_and_compressed_files_and_knows_them_again() {
     assert!(said.text().contains("(31 duplicates)"), "{}", said.text());
 }
 
+/// The days of the segments that each commit adds, and how many segments all commits remove.
+fn commits(site: &Site) -> (Vec<Vec<String>>, usize) {
+    let (mut added, mut removed) = (Vec::new(), 0);
+    let mut paths: Vec<_> = std::fs::read_dir(site.lake().join("log"))
+        .expect("the log of commits")
+        .map(|entry| entry.expect("a file").path())
+        .filter(|path| path.extension().is_some_and(|extension| extension == "json"))
+        .collect();
+    paths.sort();
+    for path in paths {
+        let text = std::fs::read_to_string(&path).expect("a commit");
+        let line = text.lines().next().expect("a line");
+        let commit: Value = serde_json::from_str(line).expect("a commit is JSON");
+        let list = |key: &str| commit[key].as_array().cloned().unwrap_or_default();
+        let day = |segment: &Value| segment["day"].as_str().expect("a day").to_owned();
+        added.push(list("add").iter().map(day).collect());
+        removed += list("remove").len();
+    }
+    added.retain(|days: &Vec<String>| !days.is_empty());
+    (added, removed)
+}
+
+#[test]
+fn encodes_each_day_of_a_file_once() {
+    let site = Site::new();
+    let days = |id: &str, days: &[u32], events: usize| -> String {
+        let one = |day: &u32, number: usize| {
+            let at = format!("2026-03-{day:02}T08:{:02}:{:02}Z", number / 60 % 60, number % 60);
+            event(&format!("{id}{number}"), "job.ran", &at, &Value::Null)
+        };
+        days.iter().flat_map(|day| (0..events).map(move |number| one(day, number))).collect()
+    };
+    // Large days are flushed as they end, small ones together, and a straggler is merged.
+    let mut text = days("a", &[1, 2], 20_000) + &days("a", &[3, 4, 5], 50);
+    text += &days("late", &[2], 1);
+    write(&site, "in.ndjson", &text);
+    assert_eq!(imported(&site, &["in.ndjson"]), (40_151, 0));
+    let of = |days: &[u32]| -> Vec<String> {
+        days.iter().map(|day| format!("2026-03-{day:02}")).collect()
+    };
+    let flushed = [of(&[1]), of(&[2]), of(&[2, 3, 4, 5])];
+    let (added, removed) = commits(&site);
+    assert_eq!(added[..3], flushed);
+    assert_eq!((&added[3..], removed), (&[of(&[2])][..], 2), "one day was merged");
+    assert_eq!(count(&site), 40_151);
+    assert_eq!(imported(&site, &["in.ndjson"]), (0, 40_151), "and again");
+}
+
 #[test]
 fn says_which_file_line_key_and_why_and_keeps_what_came_before() {
     let site = Site::new();

@@ -1,11 +1,12 @@
 //! `import`: files into the lake. A file imported twice gives nothing new: events without an
 //! id get one from what they say.
 
-use std::sync::Arc;
+mod taking;
+
 use std::time::Instant;
 
 use anyhow::{Context, bail};
-use auditlake_lake::{Lake, Receipt};
+use auditlake_lake::Lake;
 use auditlake_model::id::ContentIds;
 use auditlake_model::parse::{ParseOptions, TenantRule, UnknownKeys, parse_events};
 use auditlake_model::{Draft, ModelError};
@@ -14,6 +15,8 @@ use indicatif::ProgressBar;
 use serde_json::json;
 use serde_json::value::RawValue;
 use tokio::sync::mpsc;
+
+pub(crate) use self::taking::Taking;
 
 use crate::args::ImportArgs;
 use crate::output::say;
@@ -26,27 +29,12 @@ const DRAFTS_AHEAD: usize = 2;
 /// Records of another system that are reshaped at a time.
 const RESHAPED_RECORDS: usize = 8192;
 
-/// What an import did.
-#[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Imported {
-    pub(crate) accepted: u64,
-    pub(crate) duplicates: u64,
-}
-
-impl Imported {
-    fn add(&mut self, receipt: Receipt) {
-        self.accepted += receipt.accepted;
-        self.duplicates += receipt.duplicates;
-    }
-}
-
 pub(crate) async fn run(settings: &Settings, arguments: &ImportArgs) -> anyhow::Result<()> {
     let shape = arguments.shape.as_deref().map(read_shape).transpose()?;
     let inputs = inputs(&arguments.files)?;
     let started = Instant::now();
     let lake = super::open(settings).await?;
     let import = Import {
-        lake: &lake,
         engine: settings.engine()?,
         shape,
         tenant: arguments.tenant.clone(),
@@ -57,18 +45,18 @@ pub(crate) async fn run(settings: &Settings, arguments: &ImportArgs) -> anyhow::
         },
         bar: progress::bar(Some(total_bytes(&inputs)).filter(|bytes| *bytes > 0), "bytes"),
     };
-    let mut done = Imported::default();
+    let mut taking = Taking::new(&lake);
     let mut failed = None;
     for input in &inputs {
-        if let Err(error) = import.file(input, &mut done).await {
+        if let Err(error) = import.file(input, &mut taking).await {
             failed = Some(error.context(input.to_string()));
             break;
         }
     }
     import.bar.finish_and_clear();
+    let Taking { accepted, duplicates, .. } = taking;
     // What was taken before an error stays: it is durable, and importing again skips it.
     let finished = finish(lake).await;
-    let Imported { accepted, duplicates } = done;
     let told = if arguments.json {
         say!("{}", json!({"accepted": accepted, "duplicates": duplicates, "files": inputs.len()}))
     } else {
@@ -101,8 +89,7 @@ fn read_shape(name: &str) -> anyhow::Result<Shape> {
     Ok(Shape::new(name, &sql))
 }
 
-struct Import<'a> {
-    lake: &'a Lake,
+struct Import {
     engine: Engine,
     shape: Option<Shape>,
     tenant: Option<String>,
@@ -110,8 +97,8 @@ struct Import<'a> {
     bar: ProgressBar,
 }
 
-impl Import<'_> {
-    async fn file(&self, input: &Input, done: &mut Imported) -> anyhow::Result<()> {
+impl Import {
+    async fn file(&self, input: &Input, taking: &mut Taking<'_>) -> anyhow::Result<()> {
         let mut source = input.open()?;
         let mut ids = ContentIds::default();
         match &self.shape {
@@ -121,7 +108,7 @@ impl Import<'_> {
                 let records = records_of(&document, key)?;
                 for (index, group) in records.chunks(RESHAPED_RECORDS).enumerate() {
                     let first = index * RESHAPED_RECORDS + 1;
-                    self.reshaped(shape, first, group, &mut ids, done).await?;
+                    self.reshaped(shape, first, group, &mut ids, taking).await?;
                 }
             }
             Some(shape) => {
@@ -132,7 +119,7 @@ impl Import<'_> {
                     let records: Vec<&str> =
                         text.lines().filter(|line| !line.trim().is_empty()).collect();
                     for group in records.chunks(RESHAPED_RECORDS) {
-                        self.reshaped(shape, first, group, &mut ids, done).await?;
+                        self.reshaped(shape, first, group, &mut ids, taking).await?;
                         first += group.len();
                     }
                 }
@@ -140,16 +127,15 @@ impl Import<'_> {
             None if source.opens_with(b'[')? => {
                 let bytes = source.into_document()?;
                 self.bar.inc(bytes.len() as u64);
-                ids = self.append(Chunk { bytes, first_line: 1 }, ids, done).await?;
-                drop(ids);
+                self.append(Chunk { bytes, first_line: 1 }, ids, taking).await?;
             }
-            None => self.lines(source, done).await?,
+            None => self.lines(source, taking).await?,
         }
         Ok(())
     }
 
     /// Reads and parses ahead of the lake, which syncs what it was given meanwhile.
-    async fn lines(&self, mut source: Lines, done: &mut Imported) -> anyhow::Result<()> {
+    async fn lines(&self, mut source: Lines, taking: &mut Taking<'_>) -> anyhow::Result<()> {
         let (sender, mut drafts) = mpsc::channel(DRAFTS_AHEAD);
         let (tenant, unknown, bar) = (self.tenant.clone(), self.unknown, self.bar.clone());
         let parsing = tokio::task::spawn_blocking(move || -> anyhow::Result<()> {
@@ -168,7 +154,7 @@ impl Import<'_> {
             Ok(())
         });
         while let Some(draft) = drafts.recv().await {
-            done.add(self.lake.append(draft).await?);
+            taking.take(draft).await?;
         }
         parsing.await?
     }
@@ -180,7 +166,7 @@ impl Import<'_> {
         first: usize,
         records: &[&str],
         ids: &mut ContentIds,
-        done: &mut Imported,
+        taking: &mut Taking<'_>,
     ) -> anyhow::Result<()> {
         let bytes = self.engine.reshape(shape, records).await?;
         let lines = memchr::memchr_iter(b'\n', &bytes).count();
@@ -188,7 +174,7 @@ impl Import<'_> {
             bail!("shape {}: {} records became {lines} events", shape.name, records.len());
         }
         let taken = std::mem::take(ids);
-        *ids = self.append(Chunk { bytes, first_line: first }, taken, done).await?;
+        *ids = self.append(Chunk { bytes, first_line: first }, taken, taking).await?;
         Ok(())
     }
 
@@ -197,7 +183,7 @@ impl Import<'_> {
         &self,
         chunk: Chunk,
         mut ids: ContentIds,
-        done: &mut Imported,
+        taking: &mut Taking<'_>,
     ) -> anyhow::Result<ContentIds> {
         if chunk.is_blank() {
             return Ok(ids);
@@ -207,7 +193,7 @@ impl Import<'_> {
             parse(&chunk, tenant.as_deref(), unknown, &mut ids).map(|draft| (draft, ids))
         });
         let (draft, ids) = parsing.await??;
-        done.add(self.lake.append(draft).await?);
+        taking.take(draft).await?;
         Ok(ids)
     }
 }
@@ -243,16 +229,8 @@ fn records_of<'a>(document: &'a [u8], key: &str) -> anyhow::Result<Vec<&'a str>>
     Ok(records.into_iter().map(RawValue::get).collect())
 }
 
-/// Appends generated events, for `quickstart`.
-pub(crate) async fn append_lines(lake: &Arc<Lake>, lines: Vec<u8>) -> anyhow::Result<Receipt> {
-    let parse = tokio::task::spawn_blocking(move || {
-        let mut options = ParseOptions {
-            unknown: UnknownKeys::Refuse,
-            tenant: TenantRule::Named,
-            partial: false,
-            ids: &mut ContentIds::default(),
-        };
-        parse_events(&lines, &mut options).map(|parsed| parsed.draft)
-    });
-    Ok(lake.append(parse.await??).await?)
+/// Parses generated events, for `quickstart`.
+pub(crate) fn parse_lines(bytes: Vec<u8>) -> Result<Draft, ModelError> {
+    let chunk = Chunk { bytes, first_line: 1 };
+    parse(&chunk, None, UnknownKeys::Refuse, &mut ContentIds::default())
 }

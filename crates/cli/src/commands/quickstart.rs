@@ -3,7 +3,6 @@
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::time::Instant;
 
 use anyhow::bail;
@@ -19,7 +18,7 @@ use bytes::Bytes;
 use tokio::sync::mpsc;
 
 use super::export::{Proven, Target, write};
-use super::import::{append_lines, finish};
+use super::import::{Taking, finish, parse_lines};
 use crate::args::QuickstartArgs;
 use crate::output::say;
 use crate::progress;
@@ -48,7 +47,7 @@ pub(crate) async fn run(settings: &Settings, arguments: &QuickstartArgs) -> anyh
 /// Generates events on one thread, parses on another, and appends.
 async fn fill(settings: &Settings, arguments: &QuickstartArgs) -> anyhow::Result<()> {
     let started = Instant::now();
-    let lake = Arc::new(super::open(settings).await?);
+    let lake = super::open(settings).await?;
     let config =
         SampleConfig { seed: arguments.seed, events: arguments.events, ..SampleConfig::default() };
     let (sender, mut receiver) = mpsc::channel::<Vec<u8>>(4);
@@ -62,19 +61,17 @@ async fn fill(settings: &Settings, arguments: &QuickstartArgs) -> anyhow::Result
         }
     });
     let bar = progress::bar(Some(arguments.events), "events");
-    let (mut accepted, mut duplicates, mut bytes) = (0, 0, 0);
+    let (mut taking, mut bytes) = (Taking::new(&lake), 0);
     while let Some(lines) = receiver.recv().await {
         bytes += lines.len() as u64;
-        let receipt = append_lines(&lake, lines).await?;
-        accepted += receipt.accepted;
-        duplicates += receipt.duplicates;
-        bar.inc(receipt.accepted + receipt.duplicates);
+        let draft = tokio::task::spawn_blocking(move || parse_lines(lines)).await??;
+        bar.inc(draft.rows() as u64);
+        taking.take(draft).await?;
     }
     generator.await?;
     bar.finish_and_clear();
-    if let Some(lake) = Arc::into_inner(lake) {
-        finish(lake).await?;
-    }
+    let Taking { accepted, duplicates, .. } = taking;
+    finish(lake).await?;
     say!(
         "lake      {}: {} events ({} were there already) from {} of NDJSON in {}, {}",
         settings.lake,

@@ -30,14 +30,20 @@ impl Maintenance {
     /// Flushes everything acknowledged so far. What could not be written stays hot, and is
     /// taken up again by the next flush.
     pub(crate) async fn flush(&mut self) -> Result<(), LakeError> {
-        self.shared.check_running()?;
-        // What an earlier flush could not write; behind it there may be more by now.
-        self.flush_sealed().await?;
-        self.pending = Some(self.seal().await?);
+        self.seal().await?;
         self.flush_sealed().await
     }
 
-    async fn flush_sealed(&mut self) -> Result<(), LakeError> {
+    /// Sets everything acknowledged so far apart, for [`Self::flush_sealed`].
+    pub(crate) async fn seal(&mut self) -> Result<(), LakeError> {
+        self.shared.check_running()?;
+        // What an earlier flush could not write; behind it there may be more by now.
+        self.flush_sealed().await?;
+        self.pending = Some(self.sealed().await?);
+        Ok(())
+    }
+
+    pub(crate) async fn flush_sealed(&mut self) -> Result<(), LakeError> {
         let Some(sealed) = &self.pending else { return Ok(()) };
         if !sealed.batches.is_empty() {
             let add = self.write_segments(sealed).await?;
@@ -60,7 +66,7 @@ impl Maintenance {
         Ok(())
     }
 
-    async fn seal(&self) -> Result<Sealed, LakeError> {
+    async fn sealed(&self) -> Result<Sealed, LakeError> {
         let stopped = || LakeError::Stopped("its writer has ended".to_owned());
         let (reply, answer) = oneshot::channel();
         self.shared.ask_to_seal(reply);

@@ -11,6 +11,8 @@ use crate::site::{Site, draft, event, read, read_flushed};
 enum Operation {
     /// Events as tenant, day and id.
     Append(Vec<(u8, u8, u8)>),
+    /// Appends while a flush is under way.
+    AppendBeside(Vec<(u8, u8, u8)>),
     Flush,
     Compact,
     Crash,
@@ -19,9 +21,10 @@ enum Operation {
 }
 
 fn operation() -> impl Strategy<Value = Operation> {
-    let events = prop::collection::vec((0_u8..3, 0_u8..3, 0_u8..40), 0..8);
+    let events = || prop::collection::vec((0_u8..3, 0_u8..3, 0_u8..40), 0..8);
     prop_oneof![
-        6 => events.prop_map(Operation::Append),
+        6 => events().prop_map(Operation::Append),
+        2 => events().prop_map(Operation::AppendBeside),
         2 => Just(Operation::Flush),
         1 => Just(Operation::Compact),
         1 => Just(Operation::Crash),
@@ -56,6 +59,16 @@ impl Expected {
         receipt
     }
 
+    async fn append_to(&mut self, lake: &Lake, events: &[(u8, u8, u8)], what: &str) -> Receipt {
+        let lines: Vec<String> = events
+            .iter()
+            .map(|(t, day, id)| event(&format!("t{t}"), i64::from(*day), &format!("e{id}")))
+            .collect();
+        let receipt = lake.append(draft(&lines)).await.expect("an append");
+        assert_eq!(receipt, self.append(events), "{what}");
+        receipt
+    }
+
     async fn check(&self, lake: &Lake, what: &str) {
         let content = read(&lake.snapshot(), what).await;
         let found: BTreeMap<String, Vec<(u8, String)>> = content
@@ -82,12 +95,13 @@ async fn run(operations: Vec<Operation>) {
         let what = format!("step {step}, {operation:?}");
         match operation {
             Operation::Append(events) => {
-                let lines: Vec<String> = events
-                    .iter()
-                    .map(|(t, day, id)| event(&format!("t{t}"), i64::from(*day), &format!("e{id}")))
-                    .collect();
-                let receipt = lake.append(draft(&lines)).await.expect("an append");
-                assert_eq!(receipt, expected.append(&events), "{what}");
+                expected.append_to(&lake, &events, &what).await;
+            }
+            Operation::AppendBeside(events) => {
+                let flushing = lake.begin_flush().await.expect("the begin of a flush");
+                let receipt = expected.append_to(&lake, &events, &what).await;
+                flushing.done().await.expect("the end of a flush");
+                assert_eq!(lake.snapshot().hot_rows(), receipt.accepted, "{what}");
             }
             Operation::Flush => {
                 lake.flush().await.expect("a flush");
