@@ -9,6 +9,9 @@ pub const ROW_GROUP_ROWS: usize = 131_072;
 /// export that copies them a few at once, and events whose `data` is large must not make
 /// their memory grow with them.
 pub const ROW_GROUP_BYTES: usize = 24 << 20;
+/// Rows after which a page ends, at the end of the piece that is being written: a tenant's events
+/// of a day are read without most of the others'.
+pub const PAGE_ROWS: usize = 8192;
 /// The zstd level of pages: writing an export waits for it, and every read pays the same.
 pub const ZSTD_LEVEL: i32 = 1;
 /// Columns people look one value up in.
@@ -60,7 +63,7 @@ mod properties {
     use parquet::schema::types::ColumnPath;
 
     use super::{
-        BLOOM_COLUMNS, BLOOM_FALSE_POSITIVES, CREATED_BY, Encoding, ROW_GROUP_BYTES,
+        BLOOM_COLUMNS, BLOOM_FALSE_POSITIVES, CREATED_BY, Encoding, PAGE_ROWS, ROW_GROUP_BYTES,
         ROW_GROUP_ROWS, SORT_COLUMNS, ZSTD_LEVEL, encoding_of,
     };
     use crate::columns::{COLUMNS, Kind, index_of};
@@ -76,6 +79,7 @@ mod properties {
             .set_compression(Compression::ZSTD(level))
             .set_max_row_group_row_count(Some(ROW_GROUP_ROWS))
             .set_max_row_group_bytes(Some(ROW_GROUP_BYTES))
+            .set_data_page_row_count_limit(PAGE_ROWS)
             .set_statistics_enabled(EnabledStatistics::Page);
         for field in schema.fields() {
             if let Some(position) = index_of(field.name()) {
