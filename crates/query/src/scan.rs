@@ -98,14 +98,6 @@ pub struct ScanRequest {
     pub after: Option<Position>,
 }
 
-impl Day {
-    fn rows(&self) -> u64 {
-        let sealed: u64 = self.segments.iter().map(|found| found.segment.rows).sum();
-        let hot: usize = self.hot.iter().map(|hot| hot.batch.num_rows()).sum();
-        sealed + hot as u64
-    }
-}
-
 impl ScanRequest {
     /// All events of a scope.
     #[must_use]

@@ -144,10 +144,9 @@ impl<R: Render> Rendering<R> {
     async fn render(
         &mut self,
         plan: Arc<dyn ExecutionPlan>,
-        rows: u64,
         outlet: &mut Outlet<R::Item>,
     ) -> Result<(), Stopped> {
-        let mut batches = plan.execute(0, Arc::clone(&self.scan.task))?;
+        let mut batches = Arc::clone(&plan).execute(0, Arc::clone(&self.scan.task))?;
         let mut meant = 0;
         while self.left > 0
             && let Some(batch) = batches.try_next().await?
@@ -157,7 +156,7 @@ impl<R: Render> Rendering<R> {
             meant += batch.num_rows() as u64;
             self.slices(&batch, outlet).await?;
         }
-        self.scan.planner.learn(rows, meant);
+        self.scan.planner.learn(looked_at(plan.as_ref()), meant);
         Ok(())
     }
 
@@ -195,11 +194,23 @@ impl<R: Render> Rendering<R> {
             } else {
                 let group = RowGroupPart { index, groups, rows: 0..rows, all_rows: rows };
                 let plan = scan.planner.plan_row_group(segment, &group, is_whole)?;
-                self.render(plan, rows as u64, outlet).await?;
+                self.render(plan, outlet).await?;
             }
         }
         Ok(())
     }
+}
+
+/// How many rows a plan that was run has tried its condition on: of those in row groups and pages
+/// that were left out beforehand, nothing is learnt.
+fn looked_at(plan: &dyn ExecutionPlan) -> u64 {
+    let inputs = plan.children();
+    if !inputs.is_empty() {
+        return inputs.into_iter().map(|input| looked_at(input.as_ref())).sum();
+    }
+    let Some(metrics) = plan.metrics() else { return 0 };
+    let pruned = metrics.sum_by_name("pushdown_rows_pruned").map_or(0, |count| count.as_usize());
+    (metrics.output_rows().unwrap_or(0) + pruned) as u64
 }
 
 impl<R: Render> Worker<Part> for Rendering<R> {
@@ -215,12 +226,12 @@ impl<R: Render> Worker<Part> for Rendering<R> {
                 (Some(from_rows), Some(segment)) => self.copy(segment, from_rows, outlet).await,
                 _ => {
                     let plan = scan.planner.plan(&day, self.left)?;
-                    self.render(plan, day.rows(), outlet).await
+                    self.render(plan, outlet).await
                 }
             },
             Part::RowGroup { segment, group, is_whole } => {
                 let plan = scan.planner.plan_row_group(&segment, &group, is_whole)?;
-                self.render(plan, group.rows.len() as u64, outlet).await
+                self.render(plan, outlet).await
             }
         }
     }

@@ -47,7 +47,7 @@ pub(super) struct Planner {
     /// Whether segments lie in that order already.
     is_segment_order: bool,
     footers: Footers,
-    /// How many rows the parts done so far had, and how many of them were meant.
+    /// How many rows of the parts done so far were looked at, and how many of them were meant.
     seen_rows: AtomicU64,
     meant_rows: AtomicU64,
 }
@@ -158,7 +158,7 @@ impl Planner {
         narrowed(plan, &self.given)
     }
 
-    /// Notes how many of a part's rows were meant.
+    /// Notes how many of a part's rows were looked at, and how many were meant.
     pub(super) fn learn(&self, seen: u64, meant: u64) {
         self.seen_rows.fetch_add(seen, Ordering::Relaxed);
         self.meant_rows.fetch_add(meant, Ordering::Relaxed);
