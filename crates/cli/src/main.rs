@@ -1,5 +1,6 @@
 //! The `auditlake` binary: reads arguments and settings, wires, prints, maps exit codes.
 
+mod allocator;
 mod args;
 mod commands;
 mod output;
@@ -22,6 +23,7 @@ const FAILED: u8 = 1;
 const NOT_GOOD: u8 = 3;
 
 fn main() -> ExitCode {
+    allocator::bound();
     // clap itself exits with 2 on wrong usage.
     let arguments = Arguments::parse();
     let filter =
