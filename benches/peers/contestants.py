@@ -7,6 +7,7 @@ library are not held against a peer, and the library's version.
 
 import importlib
 import json
+import os
 import sys
 import time
 
@@ -117,6 +118,13 @@ def polars(pl, task, job):
         events.sink_csv(job["out"])
 
 
+def alternatives(files):
+    """Files as ClickHouse names several at once: a path must not begin with a brace."""
+    folder = os.path.commonpath([os.path.dirname(file) for file in files])
+    names = ",".join(os.path.relpath(file, folder) for file in files)
+    return f"{folder}/{{{names}}}"
+
+
 def clickhouse(module, task, job):
     settings = {
         "max_threads": int(job["threads"]), "use_hive_partitioning": 0,
@@ -134,7 +142,7 @@ def clickhouse(module, task, job):
         settings["date_time_input_format"] = "'best_effort'"
         settings["input_format_json_read_objects_as_strings"] = 1
     else:
-        source = f"SELECT * FROM file({quoted(job['glob'])}, 'Parquet')"
+        source = f"SELECT * FROM file({quoted(alternatives(job['files']))}, 'Parquet')"
     if task == "filtered":
         instant = lambda text: f"parseDateTime64BestEffort({quoted(text)}, 6, 'UTC')"
         source += " WHERE " + condition(job["filter"], instant)

@@ -13,6 +13,7 @@ from library import work
 WEEK = {"from": "2026-02-02T00:00:00+00:00", "to": "2026-02-09T00:00:00+00:00"}
 # Where the quarter ends.
 QUARTER_END = "2026-04-01T00:00:00+00:00"
+QUARTER_DAYS = 90
 TYPE_PREFIX = "data."
 TUNING = "[tuning]\nremoval_grace_ms = 0\n"
 
@@ -31,7 +32,6 @@ class Lake:
         self.folder = given.work / "lake"
         # Shown once, by the first server on the lake.
         self.key_file = given.work / "lake.key"
-        self.glob = str(self.folder / "events" / "**" / "*.parquet")
 
     def prepare(self):
         """Makes the lake, or takes the one that is there, and says how many rows a task has."""
@@ -47,7 +47,8 @@ class Lake:
             self.processes.run([self.auditlake, "compact", "--config", tuning,
                                 "--lake", self.folder])
             stamp.write_text(json.dumps(wanted))
-        self.files = sorted(glob.glob(self.glob, recursive=True))
+        # Once, before a server adds events of its own: everybody reads the same files.
+        self.files = self.segments()
         rows = self.rows_of(self.files)
         if rows != self.events:
             sys.exit(f"the segments have {rows} rows, not {self.events}")
@@ -59,6 +60,13 @@ class Lake:
         size = f"{len(self.files)} files, {self.bytes / 1e6:.0f} MB"
         print(f"{self.events:,} events in {size}; filtered: {wanted:,} of {tenant}",
               file=sys.stderr)
+
+    def segments(self):
+        """The files of the sample's quarter."""
+        # Servers of calls before have left events of their own, in segments of the days they ran.
+        end = f"day={QUARTER_END[:10]}"  # names of days compare as text
+        files = glob.glob(str(self.folder / "events" / "day=*" / "*.parquet"))
+        return sorted(file for file in files if os.path.basename(os.path.dirname(file)) < end)
 
     def rows_of(self, files):
         """The rows of Parquet files, as somebody else reads them."""
@@ -76,3 +84,9 @@ class Lake:
         wanted = self.filter
         return {"from": wanted["from"], "to": wanted["to"], "tenant_id": wanted["tenant"],
                 "type": wanted["type_prefix"] + "*"}
+
+    def export(self, task, format):
+        """The command that exports what a task asks for."""
+        flags = [part for name, value in self.parameters(task).items()
+                 for part in ("--" + name.replace("_", "-"), value)]
+        return [self.auditlake, "export", "--lake", self.folder, "--format", format, *flags]

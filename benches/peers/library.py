@@ -32,7 +32,7 @@ class Library:
 
     def run(self, task, out):
         lake = self.bench.lake
-        job = {"threads": self.bench.given.threads, "files": lake.files, "glob": lake.glob,
+        job = {"threads": self.bench.given.threads, "files": lake.files,
                "filter": lake.filter, "out": str(out), "input": str(self.bench.input)}
         answer, took = work(self.bench.processes, self.name, task, **job)
         self.version = answer["version"]

@@ -49,7 +49,9 @@ def spread(peaks, format):
 
 def cells(peaks):
     sizes = list(dict.fromkeys(peak["events"] for peak in peaks))
-    yield ["export", *(f"{size:,} events" for size in sizes), "spread"]
+    # All span the same quarter: what grows with the lake are its days.
+    density = lambda size: f"{size / lake.QUARTER_DAYS:,.0f} a day"
+    yield ["export", *(f"{size:,} events, {density(size)}" for size in sizes), "spread"]
     yield ["---"] + ["---:"] * (len(sizes) + 1)
     for format in FORMATS:
         row = [format]

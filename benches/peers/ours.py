@@ -35,20 +35,14 @@ class Cli:
     def ours(self, *command):
         return self.bench.processes.run([self.bench.given.auditlake, *command])
 
-    def export(self, task, format):
-        filter = self.bench.lake.parameters(task)
-        flags = [part for name, value in filter.items()
-                 for part in ("--" + name.replace("_", "-"), value)]
-        return ["export", "--lake", self.bench.lake.folder, "--format", format, *flags]
-
     def run(self, task, out):
         if task == "ingest":
             return self.ingest()
-        command = self.export(task, out.suffix[1:])
-        took = self.ours(*command, "-o", out)[1]
+        command = self.bench.lake.export(task, out.suffix[1:])
+        took = self.bench.processes.run([*command, "-o", out])[1]
         rows, size = self.bench.count(out), out.stat().st_size
         # Of a process of its own: a file has no first byte that anybody waits for.
-        first = self.bench.processes.first_byte([self.bench.given.auditlake, *command])
+        first = self.bench.processes.first_byte(command)
         return took | {"work_s": took["wall_s"], "first_byte_s": first}, rows, size
 
     def ingest(self):

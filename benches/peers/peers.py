@@ -97,8 +97,8 @@ class Bench:
         """All rounds of a task: the contestants take turns, each round begun by another."""
         if task == "ingest":
             names = ",".join(contestants.columns())
-            self.processes.run([self.given.auditlake, "export", "--lake", self.lake.folder,
-                                "--format", "ndjson", "--columns", names, "-o", self.input])
+            self.processes.run([*self.lake.export(task, "ndjson"),
+                                "--columns", names, "-o", self.input])
         field = [contestant for contestant in self.field if task in contestant.tasks]
         runs, failed = {contestant.name: [] for contestant in field}, dict(self.absent)
         for number in range(self.given.runs):

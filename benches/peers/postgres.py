@@ -129,9 +129,8 @@ class Postgres:
         """The lake's events, with the index that an operator would have."""
         print("loading PostgreSQL …", file=sys.stderr)
         source = self.bench.scratch / "events.csv"
-        command = [self.bench.given.auditlake, "export", "--lake", self.bench.lake.folder,
-                   "--format", "csv", "--csv-safe", "false", "-o", source]
-        self.bench.processes.run(command)
+        self.bench.processes.run([*self.bench.lake.export("csv", "csv"),
+                                  "--csv-safe", "false", "-o", source])
         with open(source, newline="") as file:
             names = next(csv.reader(file))
         # In one transaction, so that the rows need not go through the log.
