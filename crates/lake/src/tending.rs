@@ -26,7 +26,8 @@ impl Pace {
 }
 
 /// The tasks that tend a lake. They end with it, also when it is dropped unclosed: whoever
-/// opens the WAL folder next must not meet them there.
+/// opens the WAL folder next must not meet them there. (A flush that somebody asked for ends by
+/// itself; it either commits before the next writer does, or is fenced.)
 #[derive(Debug)]
 pub(crate) struct Tending {
     tasks: SyncMutex<Vec<JoinHandle<()>>>,

@@ -16,7 +16,7 @@ use serde_json::json;
 use serde_json::value::RawValue;
 use tokio::sync::mpsc;
 
-pub(crate) use self::taking::Taking;
+pub(crate) use self::taking::{Taken, Taking};
 
 use crate::args::ImportArgs;
 use crate::output::say;
@@ -54,7 +54,7 @@ pub(crate) async fn run(settings: &Settings, arguments: &ImportArgs) -> anyhow::
         }
     }
     import.bar.finish_and_clear();
-    let Taking { accepted, duplicates, .. } = taking;
+    let Taken { accepted, duplicates } = taking.end().await;
     // What was taken before an error stays: it is durable, and importing again skips it.
     let finished = finish(lake).await;
     let told = if arguments.json {

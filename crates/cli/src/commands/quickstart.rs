@@ -18,7 +18,7 @@ use bytes::Bytes;
 use tokio::sync::mpsc;
 
 use super::export::{Proven, Target, write};
-use super::import::{Taking, finish, parse_lines};
+use super::import::{Taken, Taking, finish, parse_lines};
 use crate::args::QuickstartArgs;
 use crate::output::say;
 use crate::progress;
@@ -70,7 +70,7 @@ async fn fill(settings: &Settings, arguments: &QuickstartArgs) -> anyhow::Result
     }
     generator.await?;
     bar.finish_and_clear();
-    let Taking { accepted, duplicates, .. } = taking;
+    let Taken { accepted, duplicates } = taking.end().await;
     finish(lake).await?;
     say!(
         "lake      {}: {} events ({} were there already) from {} of NDJSON in {}, {}",

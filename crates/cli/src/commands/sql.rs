@@ -4,7 +4,6 @@ use std::io::{BufRead, IsTerminal, Write};
 
 use arrow::array::RecordBatch;
 use arrow::util::pretty::pretty_format_batches;
-use auditlake_lake::LakeReader;
 use auditlake_model::scope::Scope;
 use auditlake_query::Engine;
 use futures::TryStreamExt;
@@ -17,16 +16,17 @@ use crate::settings::Settings;
 const TABLE_ROWS: usize = 10_000;
 
 pub(crate) async fn run(settings: &Settings, arguments: &SqlArgs) -> anyhow::Result<()> {
-    let reader = super::open_reader(settings).await?;
     let engine = settings.engine()?;
     match &arguments.statement {
-        Some(statement) => answer(&reader, &engine, statement, arguments.format).await,
-        None => converse(&reader, &engine, arguments.format).await,
+        Some(statement) => answer(settings, &engine, statement, arguments.format).await,
+        None => converse(settings, &engine, arguments.format).await,
     }
 }
 
 /// Reads statements up to a `;` each. A wrong one is told, and the next one read.
-async fn converse(reader: &LakeReader, engine: &Engine, format: SqlFormat) -> anyhow::Result<()> {
+async fn converse(settings: &Settings, engine: &Engine, format: SqlFormat) -> anyhow::Result<()> {
+    // That there is no lake is said before anything is asked.
+    super::open_reader(settings).await?;
     let is_terminal = std::io::stdin().is_terminal();
     let mut statement = String::new();
     let mut failed = None;
@@ -36,7 +36,7 @@ async fn converse(reader: &LakeReader, engine: &Engine, format: SqlFormat) -> an
         if statement.trim_end().ends_with(';') {
             let asked = std::mem::take(&mut statement);
             if let Err(error) =
-                answer(reader, engine, asked.trim_end().trim_end_matches(';'), format).await
+                answer(settings, engine, asked.trim_end().trim_end_matches(';'), format).await
             {
                 eprintln!("{error:#}");
                 failed = Some(error);
@@ -44,7 +44,7 @@ async fn converse(reader: &LakeReader, engine: &Engine, format: SqlFormat) -> an
         }
     }
     if !statement.trim().is_empty() {
-        answer(reader, engine, &statement, format).await?;
+        answer(settings, engine, &statement, format).await?;
     }
     // A script must notice; a person has read it.
     failed.filter(|_| !is_terminal).map_or(Ok(()), Err)
@@ -61,12 +61,13 @@ fn prompted(is_terminal: bool) -> impl Iterator<Item = std::io::Result<String>> 
 }
 
 async fn answer(
-    reader: &LakeReader,
+    settings: &Settings,
     engine: &Engine,
     statement: &str,
     format: SqlFormat,
 ) -> anyhow::Result<()> {
-    let snapshot = reader.snapshot().await?;
+    // Opened anew: behind a conversation of days would be thousands of commits to catch up with.
+    let snapshot = super::open_reader(settings).await?.snapshot().await?;
     let mut batches = engine.sql(&snapshot, &Scope::everything(), statement).await?;
     let mut out = std::io::stdout();
     match format {

@@ -107,6 +107,7 @@ impl ManifestLog {
         let found = self.read(&path).await?;
         found.ok_or_else(|| LakeError::damaged(&path, "it was listed but is not there"))
     }
+
     /// Writes `commit` behind `base`, at the first number that is not torn. Fills in version,
     /// prev and void; answers the state after it.
     pub(crate) async fn append(

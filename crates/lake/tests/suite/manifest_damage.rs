@@ -82,6 +82,24 @@ async fn several_torn_commits_at_the_end_are_left_out() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_reader_of_the_time_before_goes_on_behind_a_torn_commit() {
+    let site = Site::new();
+    let lake = site.open().await;
+    lake.append(numbered("acme", 0, 0..2)).await.unwrap();
+    lake.flush().await.unwrap();
+    let reader = LakeReader::open(site.config()).await.unwrap();
+    lake.append(numbered("acme", 0, 2..4)).await.unwrap();
+    lake.flush().await.unwrap();
+    drop(lake);
+    cut(newest(&site.commits()), 10);
+    for what in ["torn", "left out", "and opened again"] {
+        let seen = read(&reader.snapshot().await.unwrap(), what).await;
+        assert_eq!(seen.ids("acme"), ids(0..4), "{what}");
+        drop(site.open().await);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn an_empty_file_in_place_of_the_first_commit_is_no_lake_yet() {
     let site = Site::new();
     drop(site.open().await);

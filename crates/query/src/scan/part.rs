@@ -9,6 +9,7 @@ use auditlake_model::layout::{ROW_GROUP_ROWS, RowGroup};
 use auditlake_model::render::{Made, Render};
 use datafusion::parquet::file::metadata::ParquetMetaData;
 use datafusion::physical_plan::ExecutionPlan;
+use datafusion::physical_plan::statistics::{StatisticsArgs, StatisticsContext};
 use futures::TryStreamExt;
 use object_store::path::Path;
 
@@ -208,9 +209,14 @@ fn looked_at(plan: &dyn ExecutionPlan) -> u64 {
     if !inputs.is_empty() {
         return inputs.into_iter().map(|input| looked_at(input.as_ref())).sum();
     }
-    let Some(metrics) = plan.metrics() else { return 0 };
+    let metrics = plan.metrics().unwrap_or_default();
     let pruned = metrics.sum_by_name("pushdown_rows_pruned").map_or(0, |count| count.as_usize());
-    (metrics.output_rows().unwrap_or(0) + pruned) as u64
+    // Hot events are not counted as they are read, but it is known how many they are.
+    let at_hand = || {
+        let known = StatisticsContext::new().compute(plan, &StatisticsArgs::new()).ok()?;
+        known.num_rows.get_value().copied()
+    };
+    (metrics.output_rows().or_else(at_hand).unwrap_or(0) + pruned) as u64
 }
 
 impl<R: Render> Worker<Part> for Rendering<R> {

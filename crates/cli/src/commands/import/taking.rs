@@ -1,11 +1,12 @@
 //! How a lake takes what is imported: appended as it comes, and flushed where a day ends.
 //!
 //! Files tend to be in the order of time. A flush that cuts a day in two leaves two segments of
-//! it, which are then decoded, merged and encoded once more; one between two days does not.
+//! it, which are then decoded, merged and encoded once more; one between two days does not. What
+//! comes in another order is flushed by the lake itself, by size.
 
 use arrow::array::AsArray;
 use arrow::datatypes::TimestampMicrosecondType;
-use auditlake_lake::{Flushing, Lake};
+use auditlake_lake::{Flushing, Lake, LakeError};
 use auditlake_model::Draft;
 use auditlake_model::columns::at;
 use auditlake_model::time::day_of;
@@ -14,12 +15,18 @@ use auditlake_model::time::day_of;
 /// flushed by the lake meanwhile.
 const FLUSHED_EVENTS: usize = 16_384;
 
+/// What became of events.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Taken {
+    pub(crate) accepted: u64,
+    pub(crate) duplicates: u64,
+}
+
 /// A lake that takes events, and what became of them.
 #[derive(Debug)]
 pub(crate) struct Taking<'a> {
     lake: &'a Lake,
-    pub(crate) accepted: u64,
-    pub(crate) duplicates: u64,
+    taken: Taken,
     /// The newest day that was met.
     newest: i32,
     /// Events since the last flush was begun.
@@ -29,8 +36,8 @@ pub(crate) struct Taking<'a> {
 
 impl<'a> Taking<'a> {
     pub(crate) fn new(lake: &'a Lake) -> Self {
-        let (accepted, duplicates, unflushed) = (0, 0, 0);
-        Self { lake, accepted, duplicates, newest: i32::MIN, unflushed, flushing: None }
+        let (taken, newest) = (Taken::default(), i32::MIN);
+        Self { lake, taken, newest, unflushed: 0, flushing: None }
     }
 
     /// Appends events; answers when they are durable.
@@ -45,7 +52,7 @@ impl<'a> Taking<'a> {
             self.newest = *day;
             if self.unflushed + (row - start) >= FLUSHED_EVENTS {
                 self.append(draft.slice(start..row)).await?;
-                self.flush().await?;
+                self.flush().await;
                 start = row;
             }
         }
@@ -55,18 +62,39 @@ impl<'a> Taking<'a> {
     async fn append(&mut self, draft: Draft) -> anyhow::Result<()> {
         self.unflushed += draft.rows();
         let receipt = self.lake.append(draft).await?;
-        self.accepted += receipt.accepted;
-        self.duplicates += receipt.duplicates;
+        self.taken.accepted += receipt.accepted;
+        self.taken.duplicates += receipt.duplicates;
         Ok(())
     }
 
     /// Begins a flush. There is one at a time: what two of them held would be twice as much.
-    async fn flush(&mut self) -> anyhow::Result<()> {
-        if let Some(before) = self.flushing.take() {
-            before.done().await?;
-        }
-        self.flushing = Some(self.lake.begin_flush().await?);
+    async fn flush(&mut self) {
+        self.flushed().await;
         self.unflushed = 0;
-        Ok(())
+        match self.lake.begin_flush().await {
+            Ok(flushing) => self.flushing = Some(flushing),
+            Err(error) => warn(&error),
+        }
     }
+
+    /// Waits for the flush under way, if one is.
+    async fn flushed(&mut self) {
+        if let Some(flushing) = self.flushing.take()
+            && let Err(error) = flushing.done().await
+        {
+            warn(&error);
+        }
+    }
+
+    /// Says what became of all events.
+    pub(crate) async fn end(mut self) -> Taken {
+        self.flushed().await;
+        self.taken
+    }
+}
+
+/// A flush that failed costs nothing but time: what it could not write stays hot for the next one,
+/// and a lake that takes no more says so to the next append.
+fn warn(error: &LakeError) {
+    tracing::warn!(%error, "a flush failed; what is hot stays hot");
 }
